@@ -1,0 +1,1 @@
+"""Samplers of the machine: run in the supervisor, beside the training, never inside it."""

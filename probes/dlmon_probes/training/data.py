@@ -1,0 +1,222 @@
+"""The data loaders: how long the program waits for them, and what a batch looks like when it arrives."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+import weakref
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Callable, Optional
+
+from dlmon_probes import events
+from dlmon_probes.training import callsite, structures, tensors
+from dlmon_probes.training.agent import Agent
+from dlmon_probes.training.forwards import pack, unpack
+from dlmon_probes.training.fuse import Fuse
+from dlmon_probes.training.loop import Loop
+
+MOST_LOADERS = 64  # told about; a program that makes a loader per epoch is not a list of a thousand loaders
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A batch that came out of a loader. iterator: a number of the pass over it. rows: samples in it."""
+
+    loader: int
+    iterator: int
+    rows: int
+    batch: Any
+
+
+class DataProbe:
+    """Loaders by number, waiting time and samples of the running step, Batch events.
+
+    Nothing is put on loaders or iterators; they are known by id beside a weak reference.
+    """
+
+    def __init__(self, agent: Agent, loop: Loop) -> None:
+        self._agent = agent
+        self._loop = loop
+        self._made_at: dict[int, tuple[Any, Optional[events.Where]]] = {}
+        self._loaders: dict[int, tuple[Any, int]] = {}
+        self._iterators: dict[int, tuple[Any, int, int]] = {}  # → weak reference, loader, iterator number
+        self._count = 0
+        self._passes = 0
+        self._described: set[int] = set()
+        self._pid = os.getpid()
+        self.pulls = 0
+        self.on_pull: list[Callable[[Pull], None]] = []
+        self.on_end: list[Callable[[int, int], None]] = []  # loader, iterator
+
+    # ------------------------------------------------------------ loaders and iterators
+
+    def made(self, loader: Any) -> None:
+        place = callsite.where(callsite.caller(2))
+        self._made_at[id(loader)] = (weakref.ref(loader, self._forgetter(self._made_at, id(loader))), place)
+
+    def iterated(self, iterator: Any, loader: Any) -> None:
+        """A pass over a loader begins: its iterator was made."""
+        worker = tensors.torch_module().utils.data.get_worker_info()
+        if worker is not None:
+            return
+        self._anew_after_fork()
+        number = self._number_of(loader)
+        self._passes += 1
+        key = id(iterator)
+        self._iterators[key] = (weakref.ref(iterator, self._forgetter(self._iterators, key)), number, self._passes)
+
+    @staticmethod
+    def _forgetter(table: dict[int, Any], key: int) -> Callable[[Any], None]:
+        return lambda gone: table.pop(key, None) if key in table and table[key][0] is gone else None
+
+    def _number_of(self, loader: Any) -> int:
+        key = id(loader)
+        known = self._loaders.get(key)
+        if known is not None:
+            return known[1]
+        number, self._count = self._count, self._count + 1
+        self._loaders[key] = (weakref.ref(loader, self._forgetter(self._loaders, key)), number)
+        if number < MOST_LOADERS:
+            made = self._made_at.get(key)
+            self._agent.emit(_facts_of(loader, number, made[1] if made else None))
+        return number
+
+    def _anew_after_fork(self) -> None:
+        """What a forked child iterates by itself is told again: its parent's queue was not for its log."""
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._loaders.clear()
+            self._iterators.clear()
+            self._described.clear()
+
+    # ------------------------------------------------------------ batches
+
+    def pulled(self, iterator: Any, batch: Any, wait: float) -> None:
+        began = perf_counter()
+        entry = self._iterators.get(id(iterator))
+        if entry is None or entry[0]() is not iterator:
+            return
+        agent = self._agent
+        pull = Pull(entry[1], entry[2], structures.rows(batch) or 0, batch)
+        self.pulls += 1
+        row = self._loop.row
+        row.wait += wait
+        if tensors.torch_module().is_grad_enabled():
+            row.samples = (row.samples or 0) + pull.rows
+        first = pull.loader not in self._described and pull.loader < MOST_LOADERS
+        if first or (agent.sampling and agent.training and agent.governor.affords("batch")):
+            self._described.add(pull.loader)
+            describe(agent, pull.loader, pull.batch, wait)
+        else:
+            agent.governor.pay(perf_counter() - began)
+        for listener in self.on_pull:
+            listener(pull)
+
+    def ended(self, iterator: Any, wait: float) -> None:
+        entry = self._iterators.get(id(iterator))
+        if entry is not None:
+            self._loop.row.wait += wait
+            for listener in self.on_end:
+                listener(entry[1], entry[2])
+
+    def not_trained_on(self, rows: int) -> None:
+        """Samples that were counted as the running step's turned out to be an evaluation's."""
+        row = self._loop.row
+        row.samples = max((row.samples or 0) - rows, 0) or None
+
+
+def describe(agent: Agent, loader: int, batch: Any, wait: Optional[float]) -> None:
+    """Write a Batch event: structure, and statistics of the tensors in it."""
+    began = perf_counter()
+    found = structures.leaves(batch)
+    step = agent.step
+    with tensors.immune():
+        measured = [(leaf.path, type(leaf.tensor).__name__, tensors.Measured(leaf.tensor)) for leaf in found]
+        vectors, lengths = pack([m.vector for _, _, m in measured])
+        text = structures.describe(batch)
+
+        def done(values: list[list[float]]) -> None:
+            named = [
+                events.NamedTensor(path, m.facts(numbers), kind)
+                for (path, kind, m), numbers in zip(measured, unpack(values, lengths))
+            ]
+            agent.emit(events.Batch(time.time(), step, loader, named, text, wait))
+
+        agent.later(vectors, done)
+    agent.governor.pay_for("batch", perf_counter() - began)
+
+
+def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events.Loader:
+    from torch.utils.data import IterableDataset
+
+    own = loader.__dict__
+    dataset, sampler, batch_sampler = own.get("dataset"), own.get("sampler"), own.get("batch_sampler")
+    length = samples = None
+    if not issubclass(type(dataset), IterableDataset):  # asking an iterable loader for its length leaves a mark on it
+        length, samples = _length(batch_sampler if batch_sampler is not None else sampler), _length(dataset)
+    batch_size = own.get("batch_size")
+    if batch_size is None:
+        batch_size = getattr(batch_sampler, "batch_size", None)
+    plain = type(batch_sampler).__name__ in ("BatchSampler", "NoneType")
+    return events.Loader(
+        t=time.time(), loader=number, dataset=type(dataset).__name__, length=length, samples=samples,
+        batch_size=batch_size if isinstance(batch_size, int) else None, workers=int(own.get("num_workers") or 0),
+        sampler=type(sampler if plain else batch_sampler).__name__, pin_memory=bool(own.get("pin_memory")),
+        drop_last=bool(own.get("drop_last")), where=place,
+    )  # fmt: skip
+
+
+def _length(sized: Any) -> Optional[int]:
+    try:
+        return len(sized)
+    except Exception:
+        return None
+
+
+# ---------------------------------------------------------------- installation
+
+_probes: weakref.WeakKeyDictionary[Agent, DataProbe] = weakref.WeakKeyDictionary()
+
+
+def probe_of(agent: Agent) -> Optional[DataProbe]:
+    """The data probe, for instruments that build on it; None where it could not be installed."""
+    return _probes.get(agent)
+
+
+def install(agent: Agent, loop: Loop) -> None:
+    from torch.utils.data import DataLoader
+    from torch.utils.data import dataloader as module
+
+    probe = DataProbe(agent, loop)
+    fuse = Fuse(agent, "data")
+    _wrap_init(DataLoader, fuse, lambda loader, _args, _kwargs: probe.made(loader))
+    base = module._BaseDataLoaderIter
+    _wrap_init(base, fuse, lambda it, args, kwargs: probe.iterated(it, args[0] if args else kwargs["loader"]))
+    original = base.__next__
+
+    @functools.wraps(original)
+    def __next__(self: Any) -> Any:
+        began = perf_counter()
+        try:
+            batch = original(self)
+        except StopIteration:
+            fuse.run(probe.ended, self, perf_counter() - began)
+            raise
+        fuse.run(probe.pulled, self, batch, perf_counter() - began)
+        return batch
+
+    base.__next__ = __next__
+    _probes[agent] = probe
+
+
+def _wrap_init(cls: Any, fuse: Fuse, then: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]) -> None:
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        fuse.run(then, self, args, kwargs)
+
+    cls.__init__ = __init__

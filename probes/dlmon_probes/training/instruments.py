@@ -1,0 +1,32 @@
+"""The list of instruments: each is installed by itself, and one that fails leaves the others alone."""
+
+from __future__ import annotations
+
+import importlib
+
+from dlmon_probes.training.agent import Agent
+from dlmon_probes.training.loop import Loop
+
+# Each module has `install(agent, loop)`. Order matters where one listener's facts come before another's.
+MODULES = (
+    "names",
+    "memory",
+    "data",
+    "order",
+    "modes",
+    "graph",
+    "gradients",
+    "activations",
+    "evaluation",
+    "progress",
+    "scalars",
+    "crash",
+)
+
+
+def install(agent: Agent, loop: Loop) -> None:
+    for name in MODULES:
+        try:
+            importlib.import_module(f"dlmon_probes.training.{name}").install(agent, loop)
+        except Exception as error:
+            agent.report(name, error)

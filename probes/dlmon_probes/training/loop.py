@@ -1,0 +1,328 @@
+"""The training loop as it runs: backward calls and optimizer steps become rows of the log.
+
+What a step is: the optimizer's step. Several optimizers that take turns share one cycle, which ends when one of them,
+or a backward call site that already had its turn, comes again. A program without an optimizer object steps at each
+backward. Always-on work per step: two hooks and one wrapped function, about 5 µs.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import weakref
+from collections import deque
+from time import perf_counter
+from types import CodeType
+from typing import Any, Optional, Union
+
+from dlmon_probes import control, events
+from dlmon_probes.training import callsite, tensors
+from dlmon_probes.training.agent import Agent
+
+BY_HAND = 100  # more backwards than the largest usual accumulation (64) without a step: updates are made by hand
+POLL_PAUSED = 0.02  # seconds between looks at the control page while paused
+
+
+class LossValue:
+    """A loss on its way to the host: a float, or a function that gives it when the device is done."""
+
+    __slots__ = ("_ready", "value")
+
+    def __init__(self, value: Optional[float], ready: Any = None) -> None:
+        self.value = value
+        self._ready = ready
+
+    def arrived(self) -> bool:
+        if self._ready is not None:
+            values = self._ready()
+            if values is None:
+                return False
+            self.value = values[0][0] if values[0] else None
+            self._ready = None
+        return True
+
+
+class Row:
+    """One step that is being computed."""
+
+    __slots__ = ("backwards", "grad_norm", "losses", "lr", "samples", "seen", "stepped", "wait")
+
+    def __init__(self) -> None:
+        self.losses: dict[int, list[Union[float, LossValue]]] = {}
+        self.backwards = 0
+        self.wait = 0.0
+        self.samples: Optional[int] = None
+        self.lr: Optional[float] = None
+        self.stepped: list[int] = []
+        self.seen: set[int] = set()
+        self.grad_norm: Optional[float] = None
+
+
+class Loop:
+    """Receives backward and step calls, keeps the current row, hands finished rows to the log."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self._torch = tensors.torch_module()
+        self.row = Row()
+        self.depth = 0
+        self.optimizers: dict[int, int] = {}  # id(optimizer) → index; ids are checked against `_alive`
+        self._alive: dict[int, Any] = {}
+        self.made_at: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # optimizer → Where
+        self.optimizer_made = 0
+        self.has_stepped = False
+        self.scaled: Optional[tuple[int, Any]] = None  # id of GradScaler.scale's result, the loss before it
+        self._series: dict[tuple[int, int], int] = {}  # (id of the code, instruction) → series
+        self._codes: list[CodeType] = []
+        self._rows: deque[tuple[int, float, Optional[float], Row]] = deque()
+        self._last_close: Optional[float] = None
+        self._granted_used = 0
+        self._switched: Optional[events.Where] = None
+        self._optimizers_seen = 0
+        agent.channel.add_source("step rows", self._collect_rows)
+        agent.guard("step rows", agent.ending, self.finish)
+
+    # ------------------------------------------------------------ backward
+
+    def backward_begins(self, loss: Any, call: str = "backward") -> int:
+        """A backward from `loss` (a tensor) is about to run. Returns its series."""
+        began = perf_counter()
+        agent = self.agent
+        frame = callsite.caller(2)
+        series = self._series_of(frame, call)
+        row = self.row
+        if not agent.training:
+            agent.begin()
+        if (series in row.seen and row.stepped) or (row.backwards and self._steps_by_hand()):
+            self._close()
+            row = self.row
+        row.seen.add(series)
+        row.backwards += 1
+        agent.backwards_since_step += 1
+        if agent.phase != "training":
+            agent.set_phase("training")
+        value = self._value_of(loss)
+        row.losses.setdefault(series, []).append(value)
+        if type(value) is float and value - value != 0.0 and not agent.sampling:
+            agent.sampling = agent.governor.anomaly()  # NaN or infinite: look at this step whatever it costs
+        if agent.switched is not self._switched:
+            self._switched = agent.switched  # train() or eval() was called: modes may differ from now on
+            agent.sampling = agent.sampling or agent.governor.anomaly()
+        agent.governor.pay(perf_counter() - began)
+        for listener in agent.before_backward:
+            listener(loss, series)
+        if agent.sampling:
+            for listener in list(agent.sampled_before_backward):
+                listener(loss, series)
+        return series
+
+    def backward_ended(self, series: int) -> None:
+        for listener in self.agent.after_backward:
+            listener(series)
+        if self.agent.sampling:
+            for listener in list(self.agent.sampled_after_backward):
+                listener(series)
+
+    def _steps_by_hand(self) -> bool:
+        """No optimizer object takes the steps: there is none, or it was not used in a hundred backwards."""
+        return not self.optimizer_made or (not self.has_stepped and self.agent.backwards_since_step >= BY_HAND)
+
+    def _series_of(self, frame: Any, call: str) -> int:
+        key = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
+        series = self._series.get(key)
+        return series if series is not None else self._new_series(key, frame, call)
+
+    def _new_series(self, key: tuple[int, int], frame: Any, call: str) -> int:
+        series = self._series[key] = len(self._series)
+        if frame is not None:
+            self._codes.append(frame.f_code)  # kept alive: its id is the key
+        place = callsite.where(frame)
+        name = callsite.loss_name(place.text) if place else "loss"
+        self.agent.emit(events.Series(time.time(), series, name, place, call))
+        return series
+
+    def _value_of(self, loss: Any) -> Union[float, LossValue]:
+        scaled, self.scaled = self.scaled, None
+        if scaled is not None and scaled[0] == id(loss):
+            loss = scaled[1]
+        torch = self._torch
+        if type(loss) is torch.Tensor and loss.is_cpu and loss.numel() == 1 and not _modes_active(torch._C):
+            return float(loss.item().real)
+        if loss.numel() != 1 or tensors.out_of_reach():
+            return LossValue(None)
+        with tensors.immune():
+            value = tensors.local(loss)
+            if value is None:
+                return LossValue(None)
+            if value.device.type == "cpu":
+                return float(value.item().real)
+            ready = tensors.readback([value.reshape(1).float()])
+        return LossValue(None, ready)
+
+    # ------------------------------------------------------------ optimizer steps
+
+    def made(self, optimizer: Any) -> None:
+        """An optimizer object was made (its class's __init__ ran)."""
+        self.optimizer_made += 1
+        self.made_at[optimizer] = callsite.where(callsite.caller(2))
+
+    def step_begins(self, optimizer: Any) -> None:
+        agent = self.agent
+        if not agent.training:
+            agent.begin()
+        index = self.index_of(optimizer)
+        if index in self.row.stepped:
+            self._close()
+        for listener in agent.before_step:
+            listener(optimizer, index)
+        if agent.sampling:
+            for listener in list(agent.sampled_before_step):
+                listener(optimizer, index)
+
+    def step_ended(self, optimizer: Any) -> None:
+        began = perf_counter()
+        agent, row = self.agent, self.row
+        index = self.index_of(optimizer)
+        if row.lr is None:
+            row.lr = _learning_rate(optimizer)
+        row.stepped.append(index)
+        self.has_stepped = True
+        agent.governor.pay(perf_counter() - began)
+        for listener in agent.after_step:
+            listener(optimizer, index)
+        if agent.sampling:
+            for listener in list(agent.sampled_after_step):
+                listener(optimizer, index)
+        if len(self._alive) == 1:  # nobody to share the cycle with: it is complete
+            self._close()
+
+    def index_of(self, optimizer: Any) -> int:
+        """The optimizer's number in this run, by order of first step. Dead ones' ids may come again."""
+        key = id(optimizer)
+        index = self.optimizers.get(key)
+        if index is None or key not in self._alive:
+            index = self.optimizers[key] = self._optimizers_seen
+            self._optimizers_seen += 1
+            self.agent.sampling = True  # whoever is new is looked at
+            self._alive[key] = weakref.ref(optimizer, functools.partial(self._forget, key))
+        return index
+
+    def _forget(self, key: int, _reference: Any) -> None:
+        self._alive.pop(key, None)
+
+    # ------------------------------------------------------------ rows
+
+    def _close(self) -> None:
+        """The cycle is complete: its row goes out, the governor decides about the next, and requests are answered."""
+        agent, row = self.agent, self.row
+        now = perf_counter()
+        dt = None if self._last_close is None else now - self._last_close
+        self._rows.append((agent.step, now - agent.zero, dt, row))
+        self._last_close = now
+        self.row = Row()
+        for listener in agent.step_closed:
+            listener(agent.step)
+        agent.step += 1
+        agent.backwards_since_step = 0
+        agent.last_step_at = now
+        agent.channel.ensure_running()
+        agent.sampling = agent.governor.next_step(now, dt or 0.0)
+        agent.governor.pay(perf_counter() - now)
+        if agent.page.read(control.PAUSE):
+            self._wait_while_paused()
+        else:
+            self._granted_used = 0
+
+    def _wait_while_paused(self) -> None:
+        """Wait until the pause ends or one more step is granted. Each process counts the grants it used by itself."""
+        agent, page = self.agent, self.agent.page
+        began = perf_counter()
+        if page.read(control.GRANTED) <= self._granted_used:
+            agent.set_phase("paused")
+            agent.emit(events.Control(time.time(), agent.step, "paused"))
+            page.add(control.PAUSED, 1)
+            try:
+                while page.read(control.PAUSE) and page.read(control.GRANTED) <= self._granted_used:
+                    time.sleep(POLL_PAUSED)
+            finally:
+                page.add(control.PAUSED, -1)
+            action = "stepped" if page.read(control.PAUSE) else "resumed"
+            agent.emit(events.Control(time.time(), agent.step, action))
+            agent.set_phase("training")
+        self._granted_used += 1
+        self._last_close = (self._last_close or began) + (perf_counter() - began)  # a pause is nobody's step time
+
+    def _collect_rows(self) -> None:
+        """Turn finished rows into one block (called by the writing thread). Stops at a loss that has not arrived."""
+        rows = []
+        while self._rows and _arrived(self._rows[0][3]):
+            rows.append(self._rows.popleft())
+        if not rows:
+            return
+        only = [row for _, _, _, row in rows]
+        series = sorted({name for row in only for name in row.losses})
+        self.agent.emit(
+            events.Steps(
+                t=time.time(),
+                first=rows[0][0],
+                at=[round(at, 5) for _, at, _, _ in rows],
+                dt=[None if dt is None else round(dt, 7) for _, _, dt, _ in rows],
+                wait=_column([round(row.wait, 7) if row.wait else 0.0 for row in only]),
+                lr=_column([row.lr for row in only]),
+                micro=_column([row.backwards for row in only]),
+                samples=_column([row.samples for row in only]),
+                loss={str(name): [_mean(row.losses.get(name)) for row in only] for name in series},
+                grad_norm=_column([row.grad_norm for row in only]),
+            )
+        )
+
+    def finish(self) -> None:
+        """The process ends: a cycle that only waited for another turn is complete."""
+        if self.row.stepped or (self.row.backwards and self._steps_by_hand()):
+            self._close()
+
+
+def _modes_active(c: Any) -> bool:
+    """Whether a functorch transform or a mode of anyone's would see an operation of ours (0.3 µs to ask)."""
+    return bool(
+        c._functorch.peek_interpreter_stack() is not None
+        or c._len_torch_function_stack()
+        or c._len_torch_dispatch_stack()
+    )
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """A column of the block; one value stands for all rows when they are equal (a fifth of the bytes, usually)."""
+    first = values[0]
+    return values[:1] if values.count(first) == len(values) else values
+
+
+def _arrived(row: Row) -> bool:
+    return all(isinstance(value, float) or value.arrived() for values in row.losses.values() for value in values)
+
+
+def _mean(values: Optional[list[Union[float, LossValue]]]) -> Optional[float]:
+    if not values:
+        return None
+    if len(values) == 1 and type(values[0]) is float:
+        return values[0]
+    numbers = [number for number in map(number_of, values) if number is not None]
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def number_of(value: Union[float, LossValue]) -> Optional[float]:
+    """A loss that has arrived, as a number; None where it could not be read."""
+    return value if isinstance(value, float) else value.value
+
+
+def _learning_rate(optimizer: Any) -> Optional[float]:
+    """lr of the first group; None when it lives on a device (reading it would wait for that)."""
+    try:
+        lr = optimizer.param_groups[0]["lr"]
+    except (AttributeError, LookupError, TypeError):
+        return None
+    if isinstance(lr, (int, float)):
+        return float(lr)
+    if getattr(getattr(lr, "device", None), "type", "") == "cpu" and lr.numel() == 1:
+        return float(lr)
+    return None

@@ -1,0 +1,159 @@
+"""Which formula makes the training loss out of the model's output and the targets: found by trying, not by guessing.
+
+At a backward, usual losses are computed from what the model returned and from the tensors in its arguments and in the
+batch. The one that gives the loss that went backward is the formula; evaluation passes that never compute a loss by a
+module are then measured by it. Gradient accumulation divides the loss by a small whole number: that is allowed for.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+from dlmon_probes.training import structures, tensors
+from dlmon_probes.training.structures import Leaf
+
+TOLERANCE = 2e-3  # of the loss; mixed precision rounds the program's own value
+DIVISORS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 32, 64)
+MOST_ELEMENTS = 4_000_000  # of an output for which losses are tried or computed
+MOST_CANDIDATES = 12
+
+
+@dataclass(frozen=True)
+class Formula:
+    """kind: see `value_of`. output: which tensor of the model's output. source: "batch" or "arguments", and target the
+    path of the target in it. module: weakly, the module whose output it was."""
+
+    kind: str
+    output: str
+    source: str
+    target: str
+    module: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Tensors of one model call: what it returned, what it was called with, and the batch that was pulled for it."""
+
+    module: Callable[[], Any]  # a weak reference
+    outputs: list[Leaf]
+    arguments: list[Leaf]
+    batch: list[Leaf]
+
+    def tensor(self, source: str, path: str) -> Optional[Any]:
+        among = {"outputs": self.outputs, "arguments": self.arguments, "batch": self.batch}[source]
+        return next((leaf.tensor for leaf in among if leaf.path == path), None)
+
+
+def forward_of(module: Any, args: Any, kwargs: Any, output: Any, batch: list[Leaf]) -> Forward:
+    arguments = structures.leaves(tuple(args), 8) + structures.leaves(dict(kwargs), 8)
+    return Forward(weakref.ref(module), structures.leaves(output, 6), arguments, batch)
+
+
+def candidates(forward: Forward) -> list[tuple[Formula, Any]]:
+    """Formulas that fit the shapes, with the loss each gives (a tensor of one element). Call within `immune`."""
+    found: list[tuple[Formula, Any]] = []
+    for output in forward.outputs:
+        for source, among in (("arguments", forward.arguments), ("batch", forward.batch)):
+            for target in among:
+                for kind in _kinds(output.tensor, target.tensor):
+                    if len(found) < MOST_CANDIDATES:
+                        formula = Formula(kind, output.path, source, target.path, forward.module)
+                        found.append((formula, value_of(kind, output.tensor, target.tensor)))
+    return found
+
+
+def confirmed(tried: list[tuple[Formula, Optional[float]]], loss: float) -> Optional[Formula]:
+    """The formula whose value is the loss, or a usual whole multiple of it."""
+    for divisor in DIVISORS:
+        for formula, value in tried:
+            if value is not None and abs(value / divisor - loss) <= TOLERANCE * abs(loss):
+                return formula
+    return None
+
+
+def _kinds(output: Any, target: Any) -> list[str]:
+    """Losses that could be between two tensors, by shape and type."""
+    readable = tensors.local(output), tensors.local(target)
+    if output is target or None in readable or output.device != target.device:
+        return []
+    if not output.dtype.is_floating_point or not 0 < output.numel() <= MOST_ELEMENTS:
+        return []
+    if not target.dtype.is_floating_point:
+        return [kind for kind in ("ce", "ce_last", "ce_shifted") if rows_of(kind, output, target) is not None]
+    if _matching(output, target) is None:
+        return []
+    return ["mse", "bce_logits", "bce", "l1", "smooth_l1"]
+
+
+def _matching(output: Any, target: Any) -> Optional[Any]:
+    """The output in the target's shape, where they differ by dimensions of size 1 only."""
+    if output.shape == target.shape:
+        return output
+    if output.numel() == target.numel() and [s for s in output.shape if s != 1] == [s for s in target.shape if s != 1]:
+        return output.reshape(target.shape)
+    return None
+
+
+def rows_of(kind: str, output: Any, target: Any) -> Optional[tuple[Any, Any]]:
+    """(logits N×C, targets N) for class losses: classes in dimension 1 ("ce"), in the last one ("ce_last"), or in the
+    last one with each position telling the next ("ce_shifted"). None where the shapes do not fit."""
+    if target.dtype.is_floating_point or target.dtype.is_complex or output.dim() < 2:
+        return None
+    if kind == "ce":
+        if target.dim() != output.dim() - 1 or target.shape != (output.shape[0], *output.shape[2:]):
+            return None
+        classes = output.shape[1]
+        logits = output if output.dim() == 2 else output.movedim(1, -1)
+        return (logits.reshape(-1, classes), target.reshape(-1)) if classes > 1 else None
+    if kind == "ce_last" and target.dim() == 1 and output.dim() == 2:
+        return None  # that is "ce"
+    classes = output.shape[-1]
+    if classes < 2:
+        return None
+    if target.shape != output.shape[:-1]:
+        return (output, target.reshape(-1)) if _flattened(kind, output, target) else None
+    if kind == "ce_shifted":
+        if output.dim() != 3 or output.shape[1] < 2:
+            return None
+        output, target = output[:, :-1], target[:, 1:]
+    return output.reshape(-1, classes), target.reshape(-1)
+
+
+def _flattened(kind: str, output: Any, target: Any) -> bool:
+    """Logits that the model returned as (B·T, C) against targets (B, T)."""
+    return kind == "ce_last" and output.dim() == 2 and target.numel() == output.shape[0]
+
+
+def value_of(kind: str, output: Any, target: Any) -> Any:
+    """The mean loss of a kind, a tensor of one element on the output's device."""
+    functional = tensors.torch_module().nn.functional
+    output = output.detach().float()
+    if kind.startswith("ce"):
+        logits, labels = rows_of(kind, output, target.detach())  # type: ignore[misc]
+        return _cross_entropy(logits, labels.long())
+    target = target.detach().float()
+    output = _matching(output, target)
+    loss = {
+        "mse": functional.mse_loss,
+        "bce_logits": functional.binary_cross_entropy_with_logits,
+        "bce": _binary_cross_entropy,
+        "l1": functional.l1_loss,
+        "smooth_l1": functional.smooth_l1_loss,
+    }[kind]
+    return loss(output, target).reshape(1)
+
+
+def _cross_entropy(logits: Any, labels: Any) -> Any:
+    """Over the labels that are classes: torch's own would stop the device at a label out of range."""
+    torch = tensors.torch_module()
+    valid = (labels >= 0) & (labels < logits.shape[1])
+    picked = torch.log_softmax(logits, dim=1).gather(1, torch.where(valid, labels, 0).unsqueeze(1)).squeeze(1)
+    return (-torch.where(valid, picked, 0.0).sum() / valid.sum().clamp(min=1)).reshape(1)
+
+
+def _binary_cross_entropy(output: Any, target: Any) -> Any:
+    """Without the range check of torch's own, which would raise on logits."""
+    p = output.clamp(1e-12, 1 - 1e-7)
+    return -(target * p.log() + (1 - target) * (1 - p).log()).mean()

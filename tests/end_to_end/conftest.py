@@ -1,0 +1,24 @@
+"""Twins are run once for all tests that look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.end_to_end.cases import Case
+from tests.end_to_end.twins import Ended, Recorded, run_twins
+
+Twins = Callable[[Case], tuple[Ended, Recorded]]
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    done: dict[str, tuple[Ended, Recorded]] = {}
+
+    def run(case: Case) -> tuple[Ended, Recorded]:
+        if case.name not in done:
+            done[case.name] = run_twins(case.argv(), tmp_path_factory.mktemp(case.name), stdin=case.stdin)
+        return done[case.name]
+
+    return run

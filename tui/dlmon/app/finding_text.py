@@ -1,0 +1,121 @@
+"""Findings as lines: short in the strip, in full in their panel and dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dlmon.app.glyphs import Glyphs
+from dlmon.app.lines import Line, Span, cut, fit, line, spread, width, wrap
+from dlmon.checks.finding import ERROR, HINT, WARNING, Finding, Judgement
+from dlmon.state.snapshot import RunSnapshot
+from dlmon.text import clean, count, number, place, plural
+
+ROLES = {ERROR: "bad", WARNING: "warning", HINT: "hint"}
+
+
+def strip_lines(judgement: Judgement | None, snapshot: RunSnapshot | None, room: int, height: int, glyphs: Glyphs) -> list[Line]:
+    """What is wrong, one row each; one quiet row where nothing is."""
+    if judgement is None or snapshot is None:
+        return [fit(line((" " + glyphs.waiting, "dim"), ("no findings yet", "dim")), room)]
+    found = [finding for finding in judgement.findings if not finding.resolved]
+    if not found:
+        return [fit((Span(" "), *quiet_line(judgement, snapshot, glyphs)), room)]
+    if len(found) <= height:
+        return [short_line(finding, room, glyphs) for finding in found]
+    lines = [short_line(finding, room, glyphs) for finding in found[: height - 1]]
+    rest = found[height - 1 :]
+    more = line((f" {glyphs.severity(rest[0].severity)}", ROLES[rest[0].severity]), (_rest(rest, height), "text"))
+    return [*lines, spread(more, line(("7: all findings ", "dim")), room)]
+
+
+def _rest(rest: Sequence[Finding], height: int) -> str:
+    return f"{len(rest)} more: {rest[0].title}" if height > 1 else f"{len(rest)} findings: {rest[0].title}"
+
+
+def quiet_line(judgement: Judgement, snapshot: RunSnapshot, glyphs: Glyphs) -> Line:
+    """`no findings after 1,284 steps, 3 checks waiting for facts`."""
+    waiting = len(judgement.abstained)
+    tail = f", {plural(waiting, 'check')} waiting for facts" if waiting else ""
+    if not snapshot.step:
+        return line((glyphs.waiting, "dim"), (f"no findings yet{tail}", "dim"))
+    return line((glyphs.good, "good"), (f"no findings after {plural(snapshot.step, 'step')}{tail}", "dim"))
+
+
+def where_of(finding: Finding) -> str:
+    return place(finding.where.file, finding.where.line) if finding.where else ""
+
+
+def since(finding: Finding) -> str:
+    return "" if finding.step is None else f"since step {count(finding.step)}"
+
+
+def short_line(finding: Finding, room: int, glyphs: Glyphs) -> Line:
+    """Sign, title, and at the right where and since when; the title gives way."""
+    role = ROLES.get(finding.severity, "text")
+    tail = line((where_of(finding), "text"), (f"  {since(finding)} " if finding.step is not None else " ", "dim"))
+    if width(tail) > room // 2:
+        tail = line((where_of(finding), "text"), " ")
+    sign = f" {glyphs.severity(finding.severity)}"
+    left = room - len(sign) - width(tail) - 2
+    return spread(line((sign, role), (cut(finding.title, left), "text")), tail, room)
+
+
+def block_lines(finding: Finding, room: int, glyphs: Glyphs, *, selected: bool = False) -> list[Line]:
+    """Title, place, advice; for the list of all findings."""
+    role = "dim" if finding.resolved else ROLES.get(finding.severity, "text")
+    title = wrap(finding.title + (" (over by now)" if finding.resolved else ""), room - 4)
+    mark = glyphs.focus if selected else " "
+    lines = [line((mark, "focus"), (glyphs.severity(finding.severity), role), (title[0], "dim" if finding.resolved else "strong"))]
+    lines += [line("   ", (text, "strong")) for text in title[1:]]
+    about = [text for text in (where_of(finding), since(finding)) if text]
+    if finding.where is not None and finding.where.text:
+        about.append(clean(finding.where.text))
+    if about:
+        lines.append(line("   ", (cut("   ".join(about), room - 4), "dim")))
+    return [*lines, *(line("   ", text) for text in wrap(finding.advice, room - 4) if text)]
+
+
+def full_lines(finding: Finding, room: int, glyphs: Glyphs) -> list[Line]:
+    """Everything about one finding: title, place, evidence, advice."""
+    role = ROLES.get(finding.severity, "text")
+    lines = [line((glyphs.severity(finding.severity), role), (text, "strong")) for text in wrap(finding.title, room - 2)[:1]]
+    lines += [line("  ", (text, "strong")) for text in wrap(finding.title, room - 2)[1:]]
+    rank = f"rank {finding.rank}" if finding.rank is not None else ""
+    about = "   ".join(text for text in (finding.severity, finding.id, since(finding), rank) if text)
+    lines += [line(("  " + about, "dim")), ()]
+    if finding.where is not None:
+        lines.append(line(("  where     ", "dim"), clean(f"{finding.where.file}:{finding.where.line}")))
+        lines += [line(" " * 12, (text, "strong")) for text in wrap(finding.where.text, room - 12) if text]
+    lines += _labelled("what to do", finding.advice, room)
+    lines += [line(("  evidence", "dim"))] if finding.evidence else []
+    for name, value in finding.evidence.items():
+        lines += _evidence(str(name), value, room)
+    return lines
+
+
+def _labelled(label: str, text: str, room: int) -> list[Line]:
+    rows = wrap(text, room - 14)
+    head = line((f"  {label:<10}", "dim"), rows[0])
+    return [head, *(line(" " * 12, row) for row in rows[1:]), ()] if text else []
+
+
+def _evidence(name: str, value: Any, room: int) -> list[Line]:
+    rows = wrap(plain(value), max(20, room - 30))
+    label = cut(name.replace("_", " "), 22)
+    return [line((f"    {label:<24}", "dim"), rows[0]), *(line(" " * 28, row) for row in rows[1:4])]
+
+
+def plain(value: Any) -> str:
+    """A JSON value as words."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not known"}[value]
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(item)}" for key, item in list(value.items())[:20])
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(item) for item in value[:20]) + (", …" if len(value) > 20 else "")
+    return str(value)

@@ -1,0 +1,58 @@
+"""The signs that a screen uses, once in Unicode and once in ASCII, each as wide in the one as in the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlmon.checks.finding import ERROR, HINT, WARNING
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """Signs are two cells wide (the ASCII "ok" is), everything else is one."""
+
+    ascii: bool
+    good: str
+    bad: str
+    warning: str
+    waiting: str
+    running: str
+    frame: str  # corners and edges: top left, top right, bottom left, bottom right, horizontal, vertical
+    axis: str  # vertical, tick on it, horizontal, tick on it, corner
+    bars: str  # from empty to full, for sparklines
+    gauge: str  # done, rest
+    cursor: str
+    evaluation: str
+    focus: str
+    prompt: str  # the typing cursor
+    key_join: str
+
+    def severity(self, severity: str) -> str:
+        return {ERROR: self.bad, WARNING: self.warning, HINT: self.waiting}.get(severity, self.waiting)
+
+    def verdict(self, verdict: str) -> str:
+        return {"pass": self.good, "fail": self.bad}.get(verdict, self.waiting)
+
+    def plain(self, text: str) -> str:
+        """`text` as this set of signs may show it: unchanged, or in ASCII with a look-alike for each character."""
+        if not self.ascii or text.isascii():
+            return text
+        return text.translate(_LOOK_ALIKES).encode("ascii", "replace").decode("ascii")
+
+
+UNICODE = Glyphs(
+    ascii=False, good="✓ ", bad="✗ ", warning="! ", waiting="· ", running="▸ ", frame="╭╮╰╯─│", axis="│┤─┬└",
+    bars="▁▂▃▄▅▆▇█", gauge="━─", cursor="│", evaluation="●◆■▲", focus="▸", prompt="▏", key_join="–",
+)  # fmt: skip
+ASCII = Glyphs(
+    ascii=True, good="ok", bad="x ", warning="! ", waiting="- ", running="> ", frame="++++-|", axis="|+-++",
+    bars="_.-:=+*#", gauge="=-", cursor="|", evaluation="o%#^", focus=">", prompt="_", key_join="-",
+)  # fmt: skip
+
+_LOOK_ALIKES = str.maketrans(
+    {
+        "×": "x", "–": "-", "—": "-", "…": "~", "µ": "u", "·": ".", "→": ">", "←": "<", "↑": "^", "↓": "v", "≥": ">",
+        "≤": "<", "°": "'", "|": "|", "Δ": "d", "‘": "'", "’": "'", "“": '"', "”": '"', "≈": "~", "±": "~", "√": "r",
+        "│": "|", "─": "-", "▸": ">", "●": "o", "²": "2", "█": "#", "━": "=", "✓": "v", "✗": "x", "π": "p", "∞": "8",
+    }
+)  # fmt: skip

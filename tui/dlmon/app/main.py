@@ -1,0 +1,53 @@
+"""Opens the screen on a run. The only entrance to this package."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from dlmon.app.settings import Settings, settings_for
+
+LIVE, ATTACH, REPLAY = "live", "attach", "replay"
+
+
+def run_app(folder: Path, *, mode: str, ascii: bool = False, theme: str | None = None) -> int:
+    """Show the run in `folder` until the person leaves.
+
+    mode: "live" (just launched), "attach" or "replay". Returns the training's exit code if it was over by then, else
+    0: after leaving a run that goes on, a line on stderr says how to come back. Raises UserError for a bad theme.
+    """
+    settings = settings_for(folder, ascii=ascii, theme=theme)
+    _prepare_textual()
+    code = _replay(settings) if mode == REPLAY else _live(settings)
+    if code is not None or mode == REPLAY:
+        return code or 0
+    print(f"dlmon: {folder.name} goes on; `dlmon attach {folder.name}` comes back to it", file=sys.stderr)  # noqa: T201
+    return 0
+
+
+def _prepare_textual() -> None:
+    """Read at its import: few redraws and no animation, since bytes to the terminal are bytes over SSH."""
+    os.environ.setdefault("TEXTUAL_FPS", "10")
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    # Textual would turn all colours to grey; the plain palette has none to begin with.
+    os.environ.pop("NO_COLOR", None)
+
+
+def _live(settings: Settings) -> int | None:
+    from dlmon.app.monitor_app import MonitorApp
+    from dlmon.app.screens.live import LiveMonitor
+    from dlmon.app.source import LiveSource
+
+    return MonitorApp(LiveMonitor(settings), lambda: LiveSource(settings.folder)).run()
+
+
+def _replay(settings: Settings) -> int | None:
+    from dlmon.app.monitor_app import MonitorApp
+    from dlmon.app.replay import ReplaySource
+    from dlmon.app.screens.replay import ReplayMonitor
+
+    source = ReplaySource(settings.folder)
+    app = MonitorApp(ReplayMonitor(settings, source), lambda: source)
+    source.woken = app.feed.nudge
+    return app.run()

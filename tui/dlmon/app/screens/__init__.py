@@ -1,0 +1,1 @@
+"""The monitor and the dialogs in front of it."""

@@ -1,0 +1,61 @@
+"""The monitor of a run that is being written: its keys reach the training."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from dlmon.app.control import TrainingControl
+from dlmon.app.keymap import LIVE
+from dlmon.app.screens.monitor import Monitor, bindings
+from dlmon.app.settings import Settings
+from dlmon.state.snapshot import PAUSED
+
+
+class LiveMonitor(Monitor):
+    """Adds pause, step, leave and stop."""
+
+    mode = LIVE
+    BINDINGS: ClassVar[list[BindingType]] = bindings(LIVE)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.control = TrainingControl(settings.folder)
+
+    @property
+    def over(self) -> bool:
+        return self.frame.view is not None and self.frame.view.snapshot.over
+
+    def action_pause(self) -> None:
+        self.say("the run is over" if self.over else self.control.toggle_pause())
+
+    def action_step(self) -> None:
+        self.say("the run is over" if self.over else self.control.one_step())
+
+    def action_leave(self) -> None:
+        if self.over:
+            self.app.exit(self._exit_code())
+            return
+        from dlmon.app.screens.dialogs import Leave
+
+        view = self.frame.view
+        paused = view is not None and view.snapshot.state == PAUSED
+        dialog = Leave(self.settings.name, paused, self.palette.styles(), self.settings.glyphs)
+        self.app.push_screen(dialog, self._answered)
+
+    def _answered(self, answer: str | None) -> None:
+        from dlmon.app.screens.dialogs import LEAVE, STOP
+
+        if answer == LEAVE:
+            self.app.exit(None)
+        elif answer == STOP:
+            self.say(self.control.stop())
+
+    def _exit_code(self) -> int:
+        """The training's own; 1 where it is not known."""
+        snapshot = self.frame.view.snapshot if self.frame.view else None
+        return snapshot.exit_code if snapshot is not None and snapshot.exit_code is not None else 1
+
+    def on_unmount(self) -> None:
+        self.control.close()

@@ -1,0 +1,277 @@
+"""The main screen: panels, keys, and what they do to the view. What they do to the run is in `control` and `replay`."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from dlmon.app.board import Board
+from dlmon.app.keymap import LIVE, REPLAY, footer_keys, keys_for
+from dlmon.app.layout import LEAST, PANELS, Wishes, plan
+from dlmon.app.palette import PALETTES, Palette, next_palette
+from dlmon.app.panels.bars import Footer, LossStrip, Tabs, Timeline, TooSmall, tab_at
+from dlmon.app.panels.base import LineWidget, Panel
+from dlmon.app.panels.findings import Findings, FindingsStrip
+from dlmon.app.panels.gradients import Gradients
+from dlmon.app.panels.header import Header, open_findings
+from dlmon.app.panels.loss import Loss
+from dlmon.app.panels.machine import Machine
+from dlmon.app.panels.output import Output
+from dlmon.app.panels.progress import Progress, wanted_rows
+from dlmon.app.panels.stages import Stages
+from dlmon.app.prompt import Prompt
+from dlmon.app.settings import Settings
+from dlmon.app.source import Frame
+from dlmon.state.snapshot import FAILED
+
+MESSAGE_SECONDS = 6.0
+
+
+def bindings(mode: str) -> list[BindingType]:
+    """The keymap as Textual wants it."""
+    return [Binding(key.keys, key.action, key.description, show=False) for key in keys_for(mode)]
+
+
+class Monitor(Screen[None], inherit_bindings=False):
+    """Panels over one run. Frames come in by `show`; subclasses add what a live run or a replay can be told."""
+
+    mode = LIVE
+    AUTO_FOCUS = ""
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = bindings(LIVE)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.palette: Palette = PALETTES[settings.theme]
+        self.current = "loss"
+        self.chosen = False  # a panel was chosen by hand: a dead run does not take the middle any more
+        self.zoomed = False
+        self.frozen = False
+        self.frame = Frame()
+        self.prompt: Prompt | None = None
+        self.header = Header(settings.name)
+        self.footer = Footer(list(footer_keys(self.mode)))
+        self.tabs = Tabs()
+        self.loss, self.gradients, self.output, self.findings = Loss(), Gradients(), Output(), Findings()
+        others: list[Panel] = [Machine(), Stages(), Progress()]
+        self.panels: dict[str, Panel] = {
+            str(panel.id): panel for panel in (self.loss, self.gradients, self.output, self.findings, *others)
+        }
+        strips: list[LineWidget] = [self.header, FindingsStrip(), LossStrip(), self.tabs, Timeline(), self.footer]
+        self._lines: list[LineWidget] = [*strips, *self.panels.values(), TooSmall(LEAST)]
+        self.board = Board(*self._lines)
+        self._message_timer = 0
+        self._restyle()
+
+    def compose(self) -> ComposeResult:
+        yield self.board
+
+    # ---- frames
+
+    def show(self, frame: Frame) -> None:
+        """Draw a frame from now on."""
+        if self.frozen:
+            return
+        self.frame = frame
+        for widget in self._lines:
+            widget.frame_now = frame
+        self.settle()
+        for widget in self._lines:
+            if widget.display:
+                widget.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        """Put the panels where they belong now."""
+        view = self.frame.view
+        dead = view is not None and view.snapshot.state == FAILED and not self.chosen
+        wishes = Wishes(
+            current=self.current,
+            findings=len(open_findings(view.judgement)) if view else 0,
+            progress=wanted_rows(self.frame),
+            dead=dead,
+            zoomed=self.zoomed,
+            replay=self.mode == REPLAY,
+        )
+        size = self.app.size
+        made = plan(size.width, size.height, wishes)
+        self.tabs.active = self.current
+        for name, panel in self.panels.items():
+            panel.frameless = made.frameless
+            panel.focused_panel = name == ("findings" if dead else self.current) and not made.tabs
+        self.board.follow(made)
+
+    def _redraw(self) -> None:
+        self.settle()
+        for widget in self._lines:
+            widget.redraw()
+
+    # ---- moving about
+
+    def action_panel(self, name: str) -> None:
+        self.current, self.chosen = name, True
+        self._redraw()
+
+    def action_next_panel(self, direction: int) -> None:
+        at = PANELS.index(self.current)
+        self.action_panel(PANELS[(at + direction) % len(PANELS)])
+
+    def action_zoom(self) -> None:
+        self.zoomed, self.chosen = not self.zoomed, True
+        self._redraw()
+
+    def action_back(self) -> None:
+        if self.panels[self._target()].back():
+            return
+        if self.zoomed:
+            self.zoomed = False
+        elif self.current != "loss":
+            self.current = "loss"
+        else:
+            self.chosen = False
+        self._redraw()
+
+    def _target(self) -> str:
+        """The panel that keys go to: in a dead run the findings, until another one is chosen."""
+        view = self.frame.view
+        dead = view is not None and view.snapshot.state == FAILED and not self.chosen
+        return "findings" if dead else self.current
+
+    def action_scroll(self, rows: int) -> None:
+        self.panels[self._target()].scroll_rows(rows)
+
+    def action_page(self, direction: int) -> None:
+        self.panels[self._target()].scroll_page(direction)
+
+    def action_edge(self, direction: int) -> None:
+        self.panels[self._target()].scroll_edge(direction)
+
+    def on_click(self, event: events.Click) -> None:
+        target = event.widget
+        if target is self.tabs:
+            name = tab_at(event.x, self.current)
+            if name:
+                self.action_panel(name)
+        elif isinstance(target, FindingsStrip):
+            self.action_panel("findings")
+        elif isinstance(target, Panel) and target.id != self.current:
+            self.action_panel(str(target.id))
+
+    # ---- what a panel shows
+
+    def action_log_scale(self) -> None:
+        from dataclasses import replace
+
+        self.loss.look(replace(self.loss.view, log=not self.loss.view.log))
+
+    def action_zoom_chart(self, direction: int) -> None:
+        self.loss.look(self.loss.view.zoomed(direction, self.loss.last_step()))
+
+    def action_cursor(self, direction: int) -> None:
+        self.loss.look(self.loss.view.moved(direction, self.loss.last_step(), self.loss.columns()))
+
+    def action_next_chart(self) -> None:
+        from dataclasses import replace
+
+        self.loss.look(replace(self.loss.view, group=self.loss.view.group + 1, cursor=None, span=None, end=None))
+
+    def action_fold(self) -> None:
+        self.gradients.toggle_fold()
+
+    def action_filter(self) -> None:
+        if self.current == "output":
+            self._ask(Prompt("search the output:", self.output.needle, self.output.search))
+            return
+        if self.current != "gradients":
+            self.action_panel("gradients")
+        self._ask(Prompt("parameters with:", self.gradients.needle, self.gradients.search, each_key=True))
+
+    def action_finding(self, direction: int) -> None:
+        self.output.find(direction)
+
+    def action_explain(self) -> None:
+        from dlmon.app.screens.dialogs import Explain
+
+        finding = self.findings.chosen()
+        if finding is None:
+            self.say("no findings to explain")
+            return
+        self.app.push_screen(Explain(finding, self.palette.styles(), self.settings.glyphs))
+
+    def action_help(self) -> None:
+        from dlmon.app.screens.dialogs import Help
+
+        self.app.push_screen(Help(self.mode, self.palette.styles(), self.settings.glyphs))
+
+    def action_freeze(self) -> None:
+        self.frozen = self.header.frozen = not self.frozen
+        self.header.redraw()
+
+    # ---- the screen itself
+
+    def action_theme(self) -> None:
+        self.palette = next_palette(self.palette.name)
+        self._restyle()
+        self.say(f"theme: {self.palette.name}")
+
+    def _restyle(self) -> None:
+        styles = self.palette.styles()
+        for widget in self._lines:
+            widget.restyle(styles, self.settings.glyphs)
+
+    def action_screenshot(self) -> None:
+        path = self.settings.folder / f"screen-{time.strftime('%Y%m%d-%H%M%S')}.svg"
+        try:
+            path.write_text(self.app.export_screenshot(title=self.settings.name), encoding="utf-8")
+        except OSError as error:
+            self.say(f"cannot save {path.name}: {error.strerror or error}")
+            return
+        self.say(f"saved {path}")
+
+    def say(self, message: str) -> None:
+        """One line in place of the keys, for a few seconds."""
+        self.footer.message = message
+        self.footer.redraw()
+        self._message_timer += 1
+        mine = self._message_timer
+        self.set_timer(MESSAGE_SECONDS, lambda: self._quiet(mine))
+
+    def _quiet(self, timer: int) -> None:
+        if timer == self._message_timer:
+            self.footer.message = ""
+            self.footer.redraw()
+
+    # ---- typing
+
+    def _ask(self, prompt: Prompt) -> None:
+        self.prompt = prompt
+        self._show_prompt()
+
+    def _show_prompt(self) -> None:
+        self.footer.prompt = self.prompt.line() if self.prompt else None
+        self.footer.redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While something is typed, keys are letters."""
+        return self.prompt is None
+
+    def on_key(self, event: events.Key) -> None:
+        if self.prompt is None:
+            return
+        event.stop()
+        if self.prompt.key(event.key, event.character):
+            self.prompt = None
+        self._show_prompt()
+
+    def on_paste(self, event: events.Paste) -> None:
+        if self.prompt is not None:
+            self.prompt.paste(event.text)
+            self._show_prompt()

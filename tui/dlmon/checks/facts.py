@@ -1,0 +1,106 @@
+"""How checks look things up in what a process reported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from dlmon.state.snapshot import RankFacts, RunSnapshot
+from dlmon_probes import events
+from dlmon_probes.events import Where
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class Lacking(Exception):
+    """Raised by a check that has not the facts it needs; the text names the fact."""
+
+
+class last_only(Generic[A, R]):
+    """Remember the result for the very last argument object: several checks ask the same of one snapshot."""
+
+    def __init__(self, function: Callable[[A], R]) -> None:
+        self._function = function
+        self._last: tuple[A, R] | None = None
+
+    def __call__(self, argument: A) -> R:
+        last = self._last
+        if last is not None and last[0] is argument:
+            return last[1]
+        result = self._function(argument)
+        self._last = (argument, result)
+        return result
+
+
+def leader(snapshot: RunSnapshot) -> RankFacts:
+    """The leading process. Raises Lacking where none has reported."""
+    if snapshot.leader is None:
+        raise Lacking("no training process has reported yet")
+    return snapshot.leader
+
+
+def parameters_of(facts: RankFacts) -> dict[int, events.Parameter]:
+    """All known parameters by index."""
+    return {parameter.p: parameter for model in facts.models for parameter in model.parameters}
+
+
+def holders(facts: RankFacts) -> dict[int, int]:
+    """Parameter index to the index of the optimizer that holds it."""
+    held = {p.p: p.optimizer for p in parameters_of(facts).values() if p.optimizer is not None}
+    for optimizer in facts.optimizers:
+        held.update({p: optimizer.index for group in optimizer.groups for p in group.parameters})
+    return held
+
+
+def optimizer_of(facts: RankFacts, index: int) -> events.Optimizer | None:
+    return next((optimizer for optimizer in facts.optimizers if optimizer.index == index), None)
+
+
+def call_site(order: events.Order, op: str, of: int | None = None) -> Where | None:
+    """Where the last call of this kind in a step was made."""
+    for call in reversed(order.calls):
+        if call.op == op and call.where is not None and (of is None or call.of in (None, of)):
+            return call.where
+    return None
+
+
+def backward_site(facts: RankFacts, series: int | None = None) -> Where | None:
+    """The line of a backward call: of one series, or of the first one there is."""
+    if series is not None:
+        known = facts.series.get(series)
+        return known.where if known else None
+    return next((site.where for site in facts.series.values() if site.where), None)
+
+
+def finite(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """ "a, b, c and 4 more"."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def below(graph: events.Graph, node: events.GraphNode) -> Iterator[events.GraphNode]:
+    """The nodes that made a node's inputs, as far as they were kept."""
+    for i in node.inputs:
+        if 0 <= i < len(graph.nodes):
+            yield graph.nodes[i]
+
+
+def through(graph: events.Graph, node: events.GraphNode, pass_by: frozenset[str]) -> events.GraphNode | None:
+    """The node that made a node's first input, looking through the given operations."""
+    for _ in range(len(graph.nodes)):
+        following = next(below(graph, node), None)
+        if following is None or following.op not in pass_by:
+            return following
+        node = following
+    return None
+
+
+def value_of(row: Sequence[Any], i: int) -> Any:
+    return row[i] if i < len(row) else None

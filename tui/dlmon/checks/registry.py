@@ -1,0 +1,125 @@
+"""The checks there are, and the one judge that runs them over a snapshot."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dlmon.checks.facts import Lacking
+from dlmon.checks.finding import SEVERITIES, Abstained, Finding, Judgement
+from dlmon.state.snapshot import RunSnapshot
+
+Check = Callable[[RunSnapshot], Iterable[Finding]]
+
+# One family per file; in the order in which causes come before consequences.
+FAMILIES = ("crashes", "data", "loss_form", "loop_order", "loop_modes", "parameters", "gradients", "loss_values")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A check and what is known of it without running it."""
+
+    id: str
+    needs: str
+    run: Check
+    explains: tuple[str, ...] = ()
+
+
+_CHECKS: dict[str, Registered] = {}
+
+
+def check(id: str, *, needs: str, explains: Iterable[str] = ()) -> Callable[[Check], Check]:
+    """Register a function from a snapshot to findings. It raises Lacking where it has not the facts to judge by.
+
+    needs: in words, those facts. explains: findings that only follow from this one and are left out beside it.
+    """
+
+    def register(run: Check) -> Check:
+        if id in _CHECKS:
+            raise ValueError(f"two checks are called {id}")
+        _CHECKS[id] = Registered(id, needs, run, tuple(explains))
+        return run
+
+    return register
+
+
+def all_checks() -> tuple[Registered, ...]:
+    """Every check, causes before consequences."""
+    for family in FAMILIES:
+        importlib.import_module(f"dlmon.checks.{family}")
+    return tuple(_CHECKS.values())
+
+
+class Judge:
+    """Runs the checks over one snapshot after another and remembers what was raised.
+
+    A finding keeps the step and the words with which it is worst known; one that is no longer seen is marked
+    resolved rather than dropped, since what a training went through stays true of it.
+    """
+
+    def __init__(self, checks: Iterable[Registered] | None = None) -> None:
+        self._checks = tuple(all_checks() if checks is None else checks)
+        self._raised: dict[tuple[str, int | None, str], Finding] = {}
+
+    def __call__(self, snapshot: RunSnapshot) -> Judgement:
+        seen: dict[tuple[str, int | None, str], Finding] = {}
+        abstained: list[Abstained] = []
+        for registered in self._checks:
+            verdict = _run(registered, snapshot)
+            if isinstance(verdict, Abstained):
+                abstained.append(verdict)
+                continue
+            for finding in verdict:
+                seen.setdefault(_key(finding), finding)
+        self._remember(seen)
+        return Judgement(self._ranked(), tuple(abstained))
+
+    def _remember(self, seen: dict[tuple[str, int | None, str], Finding]) -> None:
+        for key, finding in seen.items():
+            before = self._raised.get(key)
+            step = finding.step if before is None or before.step is None else before.step
+            self._raised[key] = replace(finding, step=step, resolved=False)
+        for key, before in self._raised.items():
+            if key not in seen and not before.resolved:
+                self._raised[key] = replace(before, resolved=True)
+
+    def _ranked(self) -> tuple[Finding, ...]:
+        """Worst first, causes before consequences, and consequences left out where their cause is named."""
+        ids = {finding.id for finding in self._raised.values() if not finding.resolved}
+        hidden = {other for registered in self._checks if registered.id in ids for other in registered.explains}
+        order = {registered.id: place for place, registered in enumerate(self._checks)}
+        kept = [finding for finding in self._raised.values() if finding.id not in hidden]
+        return tuple(
+            sorted(
+                kept,
+                key=lambda f: (f.resolved, SEVERITIES.index(f.severity), order.get(f.id, len(order)), f.rank or 0),
+            )
+        )
+
+
+def _key(finding: Finding) -> tuple[str, int | None, str]:
+    """What makes two findings the same one: counts in the title may change, its subject does not."""
+    return finding.id, finding.rank, str(finding.evidence.get("subject", ""))
+
+
+def _run(registered: Registered, snapshot: RunSnapshot) -> tuple[Finding, ...] | Abstained:
+    try:
+        return tuple(replace(finding, evidence=plain(finding.evidence)) for finding in registered.run(snapshot))
+    except Lacking as fact:
+        return Abstained(registered.id, str(fact))
+    except Exception as error:  # a bug in one check must not take the screen and the other checks with it
+        return Abstained(registered.id, f"check failed: {type(error).__name__}: {error}")
+
+
+def plain(value: Any) -> Any:
+    """Evidence as JSON can carry it: NaN and infinities as words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value

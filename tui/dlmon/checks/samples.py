@@ -1,0 +1,87 @@
+"""Sampled gradients turned round: from rows per step to a history per parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dlmon.checks.facts import Lacking, last_only, parameters_of
+from dlmon.state.snapshot import RankFacts
+from dlmon_probes import events
+
+LOOKED_AT = 24  # the last samples of each optimizer: what a training does now, at little cost for large models
+
+
+@dataclass
+class History:
+    """One parameter over the looked-at samples of its optimizer, oldest first; lists of equal length."""
+
+    parameter: events.Parameter
+    optimizer: int
+    steps: list[int] = field(default_factory=list)
+    norm: list[float | None] = field(default_factory=list)
+    nonfinite: list[int] = field(default_factory=list)
+    weight: list[float | None] = field(default_factory=list)
+    update: list[float | None] = field(default_factory=list)
+
+    @property
+    def matrix(self) -> bool:
+        """A weight proper: biases and norm scales start at constants and live by other numbers."""
+        return len(self.parameter.shape) >= 2
+
+    @property
+    def name(self) -> str:
+        return self.parameter.name
+
+    @property
+    def module(self) -> str:
+        return self.parameter.name.rpartition(".")[0] or self.parameter.name
+
+
+def histories(facts: RankFacts) -> dict[int, History]:
+    """By parameter index. Raises Lacking where nothing was sampled yet."""
+    if not facts.gradients:
+        raise Lacking("no gradients were sampled yet")
+    return _histories(facts)
+
+
+@last_only
+def _histories(facts: RankFacts) -> dict[int, History]:
+    named = parameters_of(facts)
+    found: dict[int, History] = {}
+    for sample in recent(facts.gradients):
+        for i, p in enumerate(sample.p):
+            parameter = named.get(p)
+            if parameter is None or not parameter.requires_grad:
+                continue
+            history = found.setdefault(p, History(parameter, sample.optimizer))
+            history.steps.append(sample.step)
+            history.norm.append(sample.norm[i])
+            history.nonfinite.append(sample.nonfinite[i])
+            history.weight.append(sample.weight[i])
+            history.update.append(sample.update[i])
+    return found
+
+
+def recent(gradients: Sequence[events.Gradients]) -> list[events.Gradients]:
+    """The last samples of each optimizer, in order."""
+    left: dict[int, int] = {}
+    kept: list[events.Gradients] = []
+    for sample in reversed(gradients):
+        seen = left.get(sample.optimizer, 0)
+        if seen < LOOKED_AT:
+            left[sample.optimizer] = seen + 1
+            kept.append(sample)
+    return kept[::-1]
+
+
+def by_optimizer(found: dict[int, History]) -> dict[int, list[History]]:
+    grouped: dict[int, list[History]] = {}
+    for history in found.values():
+        grouped.setdefault(history.optimizer, []).append(history)
+    return grouped
+
+
+def modules_of(rows: Sequence[History]) -> list[str]:
+    """The modules that parameters belong to, each once, in order."""
+    return list(dict.fromkeys(row.module for row in rows))

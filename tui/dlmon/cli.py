@@ -1,0 +1,262 @@
+"""The command line. Only click and the standard library are imported here; each command imports what it needs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+import dlmon
+from dlmon.errors import USAGE, UserError
+
+COMMANDS = ("run", "attach", "ls", "replay", "findings", "doctor")
+_PIPE_CLOSED = 141  # 128 + SIGPIPE, as of a program that wrote to a pipe nobody reads
+
+
+class Group(click.Group):
+    """`dlmon [options] train.py` is `dlmon run [options] train.py`; options before a command's name are its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] in ("--help", "-h", "--version"):
+            return super().parse_args(ctx, args)
+        own, rest = split(args)
+        if rest and rest[0] in COMMANDS:
+            args = [rest[0], *own, *rest[1:]]
+        else:
+            args = ["run", *own, *rest]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+
+class RunCommand(click.Command):
+    """Everything from the script on belongs to the script, whatever it looks like."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own, rest = split(args)
+        ctx.ensure_object(dict)["argv"] = rest
+        return super().parse_args(ctx, own)
+
+    def collect_usage_pieces(self, _ctx: click.Context) -> list[str]:
+        return ["[OPTIONS]", "train.py [ARGS]...  |  -m MODULE [ARGS]...  |  [--] COMMAND [ARGS]..."]
+
+
+def split(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """dlmon's own options, and the rest: from the script, `-m` or `--` on."""
+    index = 0
+    while index < len(args):
+        word = args[index]
+        if word in ("-", "--") or word.startswith("-m") or not word.startswith("-"):
+            break
+        index += 2 if word in _WITH_VALUE else 1
+    return list(args[:index]), list(args[index:])
+
+
+# Every option of any command that takes a value: the first word after it is not the script.
+_WITH_VALUE = frozenset({"--runs-dir", "--name", "--python", "--overhead", "--theme", "--speed"})
+
+
+class Share(click.ParamType[float]):
+    """A share of 1: `0.01` or `1%`."""
+
+    name = "share"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            share = float("nan")
+        if not 0 < share <= 1:
+            self.fail(f"{text!r} is no share of step time; give a number above 0 and up to 1, such as 0.01 or 1%")
+        return share
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+_runs_dir = click.option("--runs-dir", metavar="DIR", help="Where runs are kept (DLMON_RUNS; default: ./dlmon_runs).")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+_python = click.option("--python", metavar="PATH", help="The training's Python (default: found by itself).")
+_screen = _options(
+    click.option("--headless", is_flag=True, help="No screen: plain lines. Also without a terminal."),
+    click.option("--json", "as_json", is_flag=True, help="No screen: the run's events as JSON lines on stdout."),
+    click.option("--ascii", is_flag=True, help="Draw with ASCII characters only."),
+    click.option("--theme", metavar="NAME", help="Colours of the screen."),
+)
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="[OPTIONS] train.py [ARGS]...  |  COMMAND [ARGS]...",
+    options_metavar="",
+)
+@click.version_option(dlmon.__version__, "--version", message="dlmon %(version)s")
+def cli() -> None:
+    """Run `dlmon train.py` instead of `python train.py`: the training as it is, with its loss, gradients, GPU and
+    findings live in the terminal.
+
+    \b
+      dlmon train.py --lr 0.1                         a script; what follows it is its own
+      dlmon -m package.train                          a module
+      dlmon torchrun --nproc-per-node 2 train.py      any launcher
+      dlmon -- ./train.sh                             any command
+
+    Options of dlmon stand before the script; `dlmon run --help` lists them. A script that is called like a command
+    is started with `dlmon run`.
+    """
+
+
+@cli.command(
+    cls=RunCommand,
+    short_help="Start a training and show it (the default).",
+    epilog="The exit code is the training's own (128+n when signal n ended it), or 0 when the screen was left.",
+)
+@_screen
+@_runs_dir
+@click.option("--name", metavar="NAME", help="Name of the run (default: the script's).")
+@_python
+@click.option("--overhead", type=Share(), default="1%", help="Step time that the probes may take (default: 1%).")
+@click.pass_obj
+def run(
+    obj: dict[str, Any],
+    headless: bool,
+    as_json: bool,
+    ascii: bool,
+    theme: str | None,
+    runs_dir: str | None,
+    name: str | None,
+    python: str | None,
+    overhead: float,
+) -> int:
+    """Start a training and show it. The word `run` may be left out."""
+    from dlmon.commands import run as command
+    from dlmon.runs import runs_folder
+
+    argv, module, literal = _target(obj["argv"])
+    look = command.Look(headless, as_json, ascii, theme)
+    return command.run(
+        argv, module=module, literal=literal, python=python, runs=runs_folder(runs_dir), name=name, overhead=overhead,
+        look=look,
+    )  # fmt: skip
+
+
+def _target(argv: list[str]) -> tuple[list[str], str | None, bool]:
+    """What stands after the options: (arguments, module of `-m`, whether `--` stood in front)."""
+    literal = bool(argv) and argv[0] == "--"
+    words = argv[1:] if literal else argv
+    if literal or not words or not words[0].startswith("-m"):
+        return words, None, literal
+    module, arguments = (words[0][2:], words[1:]) if len(words[0]) > 2 else (words[1] if words[1:] else "", words[2:])
+    if not module:
+        raise UserError("-m needs the name of a module: dlmon -m package.train")
+    return arguments, module, False
+
+
+@cli.command(short_help="Show a run that goes on; any number of screens at once.")
+@click.argument("name", metavar="[RUN]", required=False)
+@_screen
+@_runs_dir
+def attach(
+    name: str | None, headless: bool, as_json: bool, ascii: bool, theme: str | None, runs_dir: str | None
+) -> int:
+    """Show a run: the newest that goes on, or RUN (a folder, the beginning of a name, or `last`). One that is over is
+    shown at its end."""
+    from dlmon.commands import look
+    from dlmon.commands.run import Look
+    from dlmon.runs import runs_folder
+
+    return look.attach(name, runs_folder(runs_dir), Look(headless, as_json, ascii, theme))
+
+
+@cli.command(short_help="List the runs.")
+@_json
+@_runs_dir
+def ls(as_json: bool, runs_dir: str | None) -> int:
+    """List the runs, oldest first: state, steps, last loss, time and exit code."""
+    from dlmon.commands import listing
+    from dlmon.runs import runs_folder
+
+    return listing.ls(runs_folder(runs_dir), as_json=as_json)
+
+
+@cli.command(short_help="Show a recorded run again.")
+@click.argument("name", metavar="RUN")
+@_screen
+@click.option("--speed", type=float, metavar="X", help="No screen: X times as fast as it was (default: at once).")
+@_runs_dir
+def replay(
+    name: str, headless: bool, as_json: bool, ascii: bool, theme: str | None, speed: float | None, runs_dir: str | None
+) -> int:
+    """Show RUN (a folder, the beginning of a name, or `last`) again, from its beginning."""
+    from dlmon.commands import look
+    from dlmon.commands.run import Look
+    from dlmon.runs import runs_folder
+
+    return look.replay(name, runs_folder(runs_dir), Look(headless, as_json, ascii, theme), speed=speed)
+
+
+@cli.command(short_help="Say what is wrong with a run.")
+@click.argument("name", metavar="RUN")
+@_json
+@click.option("--all", "everything", is_flag=True, help="Also the checks that lacked the facts, and what was resolved.")
+@_runs_dir
+def findings(name: str, as_json: bool, everything: bool, runs_dir: str | None) -> int:
+    """Say what is wrong with RUN (a folder, the beginning of a name, or `last`), with evidence and what to do."""
+    from dlmon.commands import listing
+    from dlmon.runs import runs_folder
+
+    return listing.findings(name, runs_folder(runs_dir), as_json=as_json, everything=everything)
+
+
+@cli.command(short_help="Say what works here and what does not.")
+@_json
+@_python
+@_runs_dir
+def doctor(as_json: bool, python: str | None, runs_dir: str | None) -> int:
+    """Say what works here and what does not: Python, torch, probes, GPU, terminal, permissions."""
+    from dlmon.commands import listing
+    from dlmon.runs import runs_folder
+
+    return listing.doctor(runs_folder(runs_dir), python=python, as_json=as_json)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point: errors of the user are one line, without a traceback."""
+    sys.exit(invoke(args))
+
+
+def invoke(args: Sequence[str] | None = None) -> int:
+    """Run a command line; its exit code."""
+    try:
+        code = cli.main(args=None if args is None else list(args), prog_name="dlmon", standalone_mode=False)
+        return int(code or 0)
+    except UserError as error:
+        _complain(str(error))
+        return error.code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "dlmon"
+        _complain(f"{error.format_message()} See: {path} --help")
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        from dlmon.headless.console import forget_stdout
+
+        forget_stdout()
+        return _PIPE_CLOSED
+
+
+def _complain(message: str) -> None:
+    click.echo(f"dlmon: {message}", err=True)

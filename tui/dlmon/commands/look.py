@@ -1,0 +1,47 @@
+"""`dlmon attach` and `dlmon replay`: a run that goes on, and one that is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlmon.commands.run import Look, take_keys_from_terminal
+from dlmon.errors import OK, UserError
+from dlmon.runs import LAST, all_runs, resolve
+
+
+def attach(name: str | None, runs: Path, look: Look) -> int:
+    """Follow a run; without a name the newest one that goes on, else the newest. One that is over is shown at its
+    end."""
+    run = resolve(name or _newest(runs), runs)
+    if look.on_screen:
+        return _screen(run.folder, "attach", look)
+    if run.over:
+        return replay(str(run.folder), runs, look, speed=None)
+    from dlmon.headless.live import follow
+
+    return follow(run.folder, as_json=look.as_json, forward=False)
+
+
+def _newest(runs: Path) -> str:
+    going = [run for run in all_runs(runs) if not run.over]
+    return going[-1].folder.name if going else LAST
+
+
+def replay(name: str, runs: Path, look: Look, *, speed: float | None) -> int:
+    """Show a recorded run from its beginning. speed: times the real one (headless: at once where None)."""
+    if speed is not None and not speed > 0:
+        raise UserError(f"--speed {speed:g}: give a number above 0, such as 10 for ten times as fast")
+    run = resolve(name, runs)
+    if look.on_screen and speed is None:
+        return _screen(run.folder, "replay", look)
+    from dlmon.headless.replay import replay as replay_headless
+
+    replay_headless(run.folder, as_json=look.as_json, speed=speed)
+    return OK
+
+
+def _screen(folder: Path, mode: str, look: Look) -> int:
+    take_keys_from_terminal()
+    from dlmon.app.main import run_app
+
+    return run_app(folder, mode=mode, ascii=look.ascii, theme=look.theme)

@@ -1,0 +1,158 @@
+"""Follows a run without a screen until it is over: its output to stdout, what happens to stderr."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from dlmon.errors import FAILED, UserError
+from dlmon.headless.console import Console
+from dlmon.headless.events import json_lines
+from dlmon.headless.narrator import Narrator
+from dlmon.headless.output import OutputLines
+from dlmon.headless.summary import summary
+from dlmon.launch import processes, requests
+from dlmon.record import layout
+from dlmon.record.manifest import Manifest, read_manifest
+from dlmon.record.reader import Tagged
+from dlmon.runs import short
+from dlmon.view import RunFollower
+
+POLL_SECONDS = 0.1
+LOOK_SECONDS = 0.5  # between looks of the narrator; judging costs more than reading
+ORPHAN_SECONDS = 3.0  # time for the guardian to take over before a run counts as lost
+START_SECONDS = 15.0
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Forwarder:
+    """Passes the signals that this process gets on to the training, as often as they come."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder = folder
+        self._console = console
+        self._waiting: deque[int] = deque()
+
+    def install(self) -> None:
+        for number in _FORWARDED:
+            signal.signal(number, self._catch)
+
+    def _catch(self, number: int, _frame: FrameType | None) -> None:
+        self._waiting.append(number)
+
+    def send(self) -> None:
+        """Pass on what has come; kept for later while the supervisor is still starting."""
+        while self._waiting:
+            name = signal.Signals(self._waiting[0]).name.removeprefix("SIG")
+            try:
+                requests.send_signal(self._folder, name, by=f"process {os.getpid()}")
+            except UserError:
+                return
+            self._waiting.popleft()
+            self._console.say([f"SIG{name} passed on to the training"])
+
+
+class Ending:
+    """Tells when a run is over: it has an outcome, or nobody supervises it any more."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._orphaned: float | None = None
+        self._began = time.monotonic()
+
+    def manifest(self) -> Manifest | None:
+        """The manifest once the run is over, None before."""
+        manifest = read_manifest(self._folder)
+        if manifest is None or manifest.outcome is not None:
+            return manifest
+        if self._abandoned(manifest):
+            return manifest
+        return None
+
+    def _abandoned(self, manifest: Manifest) -> bool:
+        now = time.monotonic()
+        pid = manifest.supervisor_pid
+        if requests.supervised(self._folder) or (pid is not None and processes.exists(pid)):
+            self._orphaned = None
+            return False
+        if pid is None:
+            return now - self._began > START_SECONDS
+        if self._orphaned is None:
+            self._orphaned = now
+        return now - self._orphaned > ORPHAN_SECONDS
+
+
+def follow(folder: Path, *, as_json: bool, forward: bool) -> int:
+    """Stay with a run until it is over; the exit code of the training.
+
+    forward: this process stands for the training, and passes its signals on.
+    """
+    console = Console()
+    forwarder = Forwarder(folder, console)
+    if forward:
+        forwarder.install()
+    ending = Ending(folder)
+    shown = _Shown(folder, console, as_json=as_json)
+    console.say([f"{folder.name}: recording in {short(folder)}"])
+    while (last := ending.manifest()) is None:
+        forwarder.send()
+        if not shown.advance():
+            time.sleep(POLL_SECONDS)
+    shown.finish()
+    if last.outcome is None:
+        console.say(_lost(folder))
+        return FAILED
+    return last.outcome.code
+
+
+class _Shown:
+    """What has been read and printed of the run."""
+
+    def __init__(self, folder: Path, console: Console, *, as_json: bool) -> None:
+        self._folder = folder
+        self._console = console
+        self._output = None if as_json else OutputLines(folder)
+        self._follower = RunFollower(folder, tap=self._print_events if as_json else None)
+        self._narrator = Narrator()
+        self._look_at = 0.0
+
+    def _print_events(self, events: Sequence[Tagged]) -> None:
+        if events:
+            self._console.raw(json_lines(events))
+
+    def advance(self) -> bool:
+        """Read and print what is new; true if there may be more at once."""
+        self._print_output()
+        more = self._follower.advance()
+        if time.monotonic() >= self._look_at and not more:
+            self._console.say(self._narrator.look(self._follower.view()))
+            self._look_at = time.monotonic() + LOOK_SECONDS
+        return more or (self._output is not None and self._output.behind)
+
+    def _print_output(self) -> None:
+        if self._output is not None:
+            self._console.data(self._output.more())
+
+    def finish(self) -> None:
+        """The rest, and the summary."""
+        while self.advance():
+            continue
+        if self._output is not None:
+            self._console.data(self._output.unfinished())
+        view = self._follower.view()
+        self._console.say([*self._narrator.look(view), *summary(view, self._folder)])
+
+
+def _lost(folder: Path) -> list[str]:
+    lines = ["the run ended without a record: its supervisor is gone, and the exit code is not known"]
+    try:
+        log = (folder / layout.SUPERVISOR_LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        log = []
+    return lines + [f"the supervisor's last words: {line}" for line in log[-1:]]

@@ -1,0 +1,131 @@
+"""One event to one line and back. A line that cannot be read is None, never an exception."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from dlmon_probes import events
+
+_PREFIX = b'{"k":"'
+
+# Every escape of a JSON string, so that an escaped backslash in front of a "u001b" is not mistaken for one.
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(_PAIR + rb"|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_CONTROL_POINT = re.compile(rb"\\u00(?:[01][0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])")
+_RAW_CONTROL = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+_KEPT = (b"\\u000a", b"\\u000A", b"\\u0009")
+
+
+def encode_event(event: Any) -> bytes:
+    """One line with its newline. Non-finite floats become the strings "nan", "inf" and "-inf".
+
+    Standard library only: the supervisor starts faster without the decoder's dependency.
+    """
+    row = {"k": event.kind, **vars(event)}
+    try:
+        text = json.dumps(row, separators=(",", ":"), allow_nan=False, default=vars)
+    except ValueError:
+        text = json.dumps(_finite(row), separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return _finite(vars(value)) if hasattr(value, "__dict__") else value
+
+
+class Decoder:
+    """Lines to events. `decode` gives None for blank lines and kinds of a later version; `corrupt` counts bad lines.
+
+    Strings come out without control characters (newline and tab excepted): a log is untrusted, and whatever shows it
+    need not think of escape sequences again.
+    """
+
+    def __init__(self) -> None:
+        import msgspec  # here, because the supervisor only encodes
+
+        self.corrupt = 0
+        self._errors = (msgspec.MsgspecError, ValueError, RecursionError)
+        # strict=False turns the strings "nan" and "inf" back into floats.
+        self._by_kind: dict[bytes, Callable[[bytes], Any]] = {
+            kind.encode(): msgspec.json.Decoder(cls, strict=False).decode for kind, cls in events.KINDS.items()
+        }
+        self._generic = msgspec.json.Decoder(dict[str, Any]).decode
+
+    def decode(self, line: bytes) -> Any | None:
+        """The event of a line (with or without its newline)."""
+        if not line.strip():
+            return None
+        try:
+            event = self._decode(clean(line))
+        except self._errors:
+            event = self._decode_repaired(line)
+        if event is not None and not math.isfinite(event.t):
+            self.corrupt += 1
+            return None
+        return event
+
+    def _decode(self, line: bytes) -> Any | None:
+        decode = self._by_kind.get(self._kind(line))
+        event = None if decode is None else decode(line)
+        return spread(event) if type(event) is events.Steps else event
+
+    def _kind(self, line: bytes) -> bytes:
+        if line.startswith(_PREFIX):
+            return line[len(_PREFIX) : line.index(b'"', len(_PREFIX))]
+        kind = self._generic(line).get("k")
+        if not isinstance(kind, str):
+            raise ValueError("no kind")
+        return kind.encode()
+
+    def _decode_repaired(self, line: bytes) -> Any | None:
+        """A second try for text that is not Unicode (file names are bytes): it comes out with replacement signs."""
+        repaired = clean(line).decode("utf-8", "replace").encode()
+        repaired = _ESCAPE.sub(_without_lone_surrogate, repaired)
+        try:
+            return self._decode(repaired)
+        except self._errors:
+            self.corrupt += 1
+            return None
+
+
+_SHARED = ("wait", "lr", "micro", "samples", "grad_norm")
+
+
+def spread(block: events.Steps) -> events.Steps:
+    """A block whose shared values stand in every row: writers shorten a column of equal values to one."""
+    rows = len(block.at)
+    short = {name: getattr(block, name) * rows for name in _SHARED if rows > 1 and len(getattr(block, name)) == 1}
+    return dataclasses.replace(block, **short) if short else block
+
+
+def clean(line: bytes) -> bytes:
+    """The line with every control character inside its strings replaced by a blank; most lines pass untouched."""
+    if b"\\" in line:
+        line = _ESCAPE.sub(_without_control, line)
+    if b"\xc2" in line or b"\x7f" in line:
+        line = _RAW_CONTROL.sub(b" ", line)
+    return line
+
+
+def _without_control(match: re.Match[bytes]) -> bytes:
+    escape = match.group()
+    if escape in (b"\\b", b"\\f", b"\\r"):
+        return b" "
+    return b" " if _CONTROL_POINT.fullmatch(escape) and escape not in _KEPT else escape
+
+
+def _without_lone_surrogate(match: re.Match[bytes]) -> bytes:
+    escape = match.group()
+    return b"\\ufffd" if _SURROGATE.fullmatch(escape) else escape

@@ -1,0 +1,34 @@
+"""What the supervisor reported of the run, the machine's samples aside."""
+
+from __future__ import annotations
+
+from dlmon_probes import events
+
+
+class Supervision:
+    """Fold of the supervisor's events. written, output_grew: unix seconds; host: where it runs."""
+
+    def __init__(self) -> None:
+        self.host = ""
+        self.phase = ""
+        self.launch: events.Launch | None = None
+        self.exit: events.Exit | None = None
+        self.stop_requested = False
+        self.written = 0.0
+        self.output_grew = 0.0
+        self._offset = 0
+
+    def fold(self, event: object) -> None:
+        if isinstance(event, events.Hello):
+            self.host = event.host
+        elif isinstance(event, events.Phase):
+            self.phase = event.name
+        elif isinstance(event, events.Launch):
+            self.launch = event
+        elif isinstance(event, events.Signal):
+            self.stop_requested = True
+        elif isinstance(event, events.Exit):
+            self.exit = event
+        elif isinstance(event, events.Output) and event.offset > self._offset:
+            self._offset, self.output_grew = event.offset, event.t
+        self.written = max(self.written, getattr(event, "t", 0.0))
