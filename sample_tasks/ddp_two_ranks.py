@@ -58,7 +58,7 @@ def train(args):
         if rank == 0:
             print(f"epoch {epoch + 1}/{args.epochs}: accuracy {right.item() / per_epoch:.1%}")
 
-    weights = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+    weights = b"".join(bytes(p.detach().flatten().view(torch.uint8).tolist()) for p in model.parameters())
     print(f"rank {rank} weights {hashlib.sha256(weights).hexdigest()[:16]}", flush=True)
 
 

@@ -92,7 +92,9 @@ def main():
         near = (points.norm(dim=1) - 1).abs() < 0.2
         clusters = angle[near].round().remainder(8).unique().numel()
     print(f"{near.float().mean():.0%} of the generated points lie on the ring, {clusters} of 8 clusters are reached")
-    blob = b"".join(p.detach().numpy().tobytes() for net in (netG, netD) for p in net.parameters())
+    blob = b"".join(
+        bytes(p.detach().flatten().view(torch.uint8).tolist()) for net in (netG, netD) for p in net.parameters()
+    )
     print("weights", hashlib.sha256(blob).hexdigest()[:16])
 
 

@@ -80,6 +80,6 @@ for epoch in range(opt.epochs):
 
 # %% Result
 net.load_state_dict(best_weights)
-blob = b"".join(w.numpy().tobytes() for w in net.state_dict().values())
+blob = b"".join(bytes(w.flatten().view(torch.uint8).tolist()) for w in net.state_dict().values())
 print("best val mse", best_loss)
 print("weights", hashlib.sha256(blob).hexdigest()[:16])

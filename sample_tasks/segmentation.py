@@ -137,7 +137,7 @@ class Trainer:
         return sum(losses) / len(losses), (overlap / union.clamp(min=1)).mean().item()
 
     def fingerprint(self) -> str:
-        weights = b"".join(t.numpy().tobytes() for t in self.model.state_dict().values())
+        weights = b"".join(bytes(t.flatten().view(torch.uint8).tolist()) for t in self.model.state_dict().values())
         return hashlib.sha256(weights).hexdigest()[:16]
 
 

@@ -129,8 +129,8 @@ def machine(gpus: int = 1) -> MachineView:
 def running(step: int = 1284, *, gpus: int = 1, **more: object) -> RunSnapshot:
     """A healthy training in its third epoch."""
     bars = (
-        BarView(0, events.Bar(NOW, 1, "epoch 3/10", 84, 400, "it", 212.0, 0.4, "loss=0.0711", 0)),
-        BarView(0, events.Bar(NOW, 2, "epochs", 2, 10, "epoch", 0.5, 4.0, "", 1)),
+        BarView(0, events.Bar(NOW, 1, "epoch 3/10", 84, 400, "it", 212.0, 0.4, "loss=0.0711", 1)),
+        BarView(0, events.Bar(NOW, 2, "epochs", 2, 10, "epoch", 0.5, 4.0, "", 0)),
     )
     governor = events.Governor(NOW, step, 0.01, 0.004, 20, step, step * 0.0047)
     rows = {"dt": [0.0047 + 0.0005 * math.sin(i) for i in range(min(step, 512))]}
@@ -140,7 +140,10 @@ def running(step: int = 1284, *, gpus: int = 1, **more: object) -> RunSnapshot:
         elapsed=372.0, now=NOW, step=step, total_steps=4000, epoch="3/10", eta=790.0, world=1,
         timing=Timing(0.0047, 0.0061, 212.0, 6784.0, 0.021),
         ranks=(RankView(0, 4242, "node1", step, "training", NOW),),
-        series=(series(step), evaluation([400, 800, 1200], [0.41, 0.18, 0.0832]), evaluation([400, 800, 1200], [0.8, 0.93, 0.98], "accuracy")),
+        series=(
+            series(step), evaluation([400, 800, 1200], [0.41, 0.18, 0.0832]),
+            evaluation([400, 800, 1200], [0.8, 0.93, 0.98], "accuracy"),
+        ),
         lr=3e-4, parameters=parameters(), parameters_step=1280, machine=machine(gpus), smoke=smoke(), bars=bars,
         facts={0: RankFacts(0, governor=governor, rows=rows)},
     )  # fmt: skip
@@ -149,7 +152,14 @@ def running(step: int = 1284, *, gpus: int = 1, **more: object) -> RunSnapshot:
 
 def starting() -> RunSnapshot:
     return RunSnapshot(
-        "20260730-101112-stripes_cnn", "/runs/x", ("stripes_cnn.py",), state.IMPORTING, started=NOW - 2, elapsed=2.0, now=NOW
+        "20260730-101112-stripes_cnn",
+        "/runs/x",
+        ("stripes_cnn.py",),
+        state.IMPORTING,
+        started=NOW - 2,
+        elapsed=2.0,
+        now=NOW,
+        smoke=(ChecklistItem("data", "waiting", "first batch not seen yet"),),
     )
 
 
@@ -175,7 +185,7 @@ def crash() -> events.Crash:
 def dead() -> RunSnapshot:
     """A run that ended by a shape mismatch in its first forward."""
     return running(
-        0, state=state.FAILED, detail="exit code 1", exit_code=1, elapsed=3.2, step=0, total_steps=None, epoch="", eta=None,
+        0, state=state.FAILED, detail="exit code 1", exit_code=1, elapsed=3.2, total_steps=None, epoch="", eta=None,
         series=(), parameters=(), bars=(), timing=Timing(), facts={0: RankFacts(0, crash=crash())},
     )  # fmt: skip
 
@@ -183,12 +193,14 @@ def dead() -> RunSnapshot:
 def findings() -> tuple[Finding, ...]:
     return (
         Finding(
-            "loop.no_zero_grad", ERROR, "gradients pile up: nothing cleared them before the backwards of 5 of 5 sampled steps",
+            "loop.no_zero_grad", ERROR,
+            "gradients pile up: nothing cleared them before the backwards of 5 of 5 sampled steps",
             "Call optimizer.zero_grad() before loss.backward().", 3, 0, WHERE, {"samples": 5, "norms": [0.1, 0.2, 0.3]},
         ),
         Finding(
             "grads.vanishing", WARNING, "features.3 learns 300 times slower than classifier (update ratio 3e-6)",
-            "Look at the activation in front of it.", 220, 0, events.Where("/home/me/stripes_cnn.py", 41), {"ratio": 3e-6},
+            "Look at the activation in front of it.", 220, 0, events.Where("/home/me/stripes_cnn.py", 41),
+            {"ratio": 3e-6},
         ),
         Finding("loop.grad_in_eval", HINT, "evaluation records gradients", "Use torch.no_grad().", 400, 0, None),
     )  # fmt: skip
@@ -209,7 +221,10 @@ def output(lines: int = 40) -> OutputLines:
 
 
 def frame(snapshot: RunSnapshot | None = None, found: tuple[Finding, ...] = (), lines: int = 40) -> Frame:
-    abstained = (Abstained("grads.exploding", "needs 20 sampled steps"), Abstained("amp.underflow", "no half precision"))
+    abstained = (
+        Abstained("grads.exploding", "needs 20 sampled steps"),
+        Abstained("amp.underflow", "no half precision"),
+    )
     return Frame(View(snapshot or running(), Judgement(found, abstained)), output(lines))
 
 

@@ -51,7 +51,7 @@ async def opened(
 
 def text_of(monitor: Monitor) -> str:
     """What the terminal shows, without its trailing blanks."""
-    width, height = monitor.app.size
+    _, height = monitor.app.size
     strips = monitor.app.screen._compositor.render_strips()
     rows = ["".join(segment.text for segment in strip).rstrip() for strip in strips]
     return "\n".join(rows[:height])

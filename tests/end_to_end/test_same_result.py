@@ -7,6 +7,7 @@ by line. That dlmon was really there is seen from the log: it holds the steps, a
 from __future__ import annotations
 
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def assert_recorded(case: Case, recorded: Recorded) -> None:
 
 
 def kept(case: Case, lines: list[bytes]) -> list[bytes]:
-    chosen = [line for line in lines if not case.only or any(word in line for word in case.only)]
-    return sorted(chosen) if case.unordered else chosen
+    if case.pattern:
+        return sorted(re.findall(case.pattern, b"\n".join(lines)))
+    return [line for line in lines if not case.only or any(word in line for word in case.only)]
 
 
 def _float32(value: float) -> float:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -85,8 +85,12 @@ def test_killing_the_screen_leaves_training_and_recording_untouched(dlmon: Dlmon
     further(folder)
     assert requests.supervised(folder)
     attached = [dlmon.start("attach"), dlmon.start("attach", folder.name)]  # any number at once
+    for process in attached:
+        assert process.stdout is not None
+        assert "tick 0 " in process.stdout.readline()
     requests.stop(folder)
-    assert [process.wait() for process in attached] == [5, 5]
+    assert [process.communicate()[0].count("saved") for process in attached] == [1, 1]
+    assert [process.returncode for process in attached] == [0, 0]
     outcome = ended(folder).outcome
     assert outcome is not None
     assert outcome.code == 5
@@ -125,7 +129,7 @@ def test_killing_the_supervisor_leaves_the_training_and_its_exit_code(dlmon: Dlm
     assert numbers == list(range(len(numbers)))
     rows = events(folder)
     assert of_kind(rows, "exit")[0]["code"] == 5
-    assert "finished" in look(dlmon, "ls") or "stopped" in look(dlmon, "ls") or "failed" in look(dlmon, "ls")
+    assert json.loads(look(dlmon, "ls", "--json"))[0]["state"] == "stopped"
 
 
 def test_killing_the_guardian_leaves_the_training_supervised(dlmon: Dlmon) -> None:
@@ -218,4 +222,54 @@ def test_a_real_training_goes_on_when_its_supervisor_is_killed(dlmon: Dlmon) -> 
     requests.stop(folder)
     outcome = ended(folder).outcome
     assert outcome is not None
-    assert outcome.code == 1  # Python's own for a KeyboardInterrupt that nobody caught is 130, or 1 from a shell
+    assert (outcome.code, outcome.signal) == (130, "SIGINT")  # as Python ends by a KeyboardInterrupt
+
+
+class Terminal:
+    """A real screen on a pseudo-terminal, as a person has it over SSH."""
+
+    def __init__(self, dlmon: Dlmon, *args: str) -> None:
+        self.shown = b""
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.chdir(dlmon.cwd)
+            env = environment(TERM="xterm-256color", COLUMNS="120", LINES="40")
+            os.execve(sys.executable, [sys.executable, "-m", "dlmon", *args], env)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                self.shown += os.read(self.fd, 65536)
+            except OSError:
+                return
+
+    def shows(self, text: str) -> bool:
+        """Whether a word has ever stood on the screen."""
+        return text.encode() in self.shown
+
+
+@pytest.mark.parametrize("end", ["kill -9", "close"])
+def test_a_training_with_a_screen_outlives_it_and_another_screen_goes_on(dlmon: Dlmon, end: str) -> None:
+    pytest.importorskip("torch")
+    screen = Terminal(dlmon, dlmon.script("train.py", TRAINING))
+    folder = dlmon.folder()
+    further(folder)
+    wait_for(lambda: screen.shows("gradient"), "the screen")
+    if end == "kill -9":
+        kill(screen.pid)
+        os.waitpid(screen.pid, 0)
+        os.close(screen.fd)
+    else:
+        os.close(screen.fd)
+        os.waitpid(screen.pid, 0)
+    further(folder)
+    before = logged_steps(folder)
+    wait_for(lambda: logged_steps(folder) > before, "further steps in the log")
+    again = Terminal(dlmon, "attach")
+    wait_for(lambda: again.shows("train.py"), "the other screen")
+    requests.stop(folder, by="a test")
+    wait_for(lambda: again.shows("stopped"), "the other screen to tell the end")
+    kill(again.pid)
+    os.waitpid(again.pid, 0)
+    os.close(again.fd)

@@ -111,9 +111,8 @@ class TestInterpreter:
     """Which Python is chosen. Pythons are shell scripts here that answer the question as a real one would."""
 
     @staticmethod
-    def python(path: Path, *, torch: bool, version: str = "3, 12") -> Path:
-        answer = f"[[{version}], {'true' if torch else 'false'}]"
-        return executable(path, f"#!/bin/sh\necho '{answer}'\n")
+    def python(path: Path, *, torch: bool, version: str = "3 12") -> Path:
+        return executable(path, f"#!/bin/sh\necho {version} {int(torch)}\n")
 
     def test_the_active_environment_comes_before_dlmons_own_python(
         self, in_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,6 +141,13 @@ class TestInterpreter:
         script.write_text(f"#!{named}\n")
         assert interpreter.choose(None, script).path == str(named)
 
+    def test_a_project_with_a_virtual_environment_that_is_not_active(
+        self, in_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(interpreter.importlib.util, "find_spec", lambda name: None)
+        theirs = self.python(in_folder / ".venv/bin/python", torch=True)
+        assert interpreter.choose(None).path == str(theirs)
+
     def test_no_torch_anywhere_names_the_pythons_that_were_looked_at(
         self, in_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -154,7 +160,7 @@ class TestInterpreter:
 
     @pytest.mark.parametrize(
         ("torch", "version", "expected"),
-        [(False, "3, 12", "has no torch"), (True, "3, 8", "is Python 3.8; the probes need 3.9 or newer")],
+        [(False, "3 12", "has no torch"), (True, "3 8", "is Python 3.8; the probes need 3.9 or newer")],
     )
     def test_the_named_python_is_taken_or_refused_never_replaced(
         self, in_folder: Path, torch: bool, version: str, expected: str

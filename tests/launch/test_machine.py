@@ -59,7 +59,7 @@ def test_the_tree_holds_grandchildren_and_forgets_the_dead() -> None:
     finally:
         os.killpg(parent.pid, 9)
         parent.wait()
-    assert tree.sample() == []
+    wait_for(lambda: tree.sample() == [], "the tree to be empty")
 
 
 def test_processor_time_is_a_share_of_one_core() -> None:

@@ -39,9 +39,9 @@ def test_cheap_samples_are_no_more_frequent_than_a_screen_can_show() -> None:
     assert 15 <= sum(sampled) <= 25  # 10 seconds at two a second, and the first steps
 
 
-def test_always_on_work_over_the_budget_leaves_no_samples() -> None:
+def test_always_on_work_over_the_budget_leaves_a_quarter_of_it_for_samples() -> None:
     sampled = train(Governor(0.01), 1_000, dt=0.001, always=5e-5, sample=1e-4)
-    assert sum(sampled) == ALWAYS_FIRST
+    assert ALWAYS_FIRST < sum(sampled) <= ALWAYS_FIRST + 1 + 0.0025 * 1.0 / 1e-4
     assert Governor(0.01).overhead == 0.0
 
 

@@ -37,7 +37,7 @@ def number(value: float | None) -> str:
     if value == 0:
         return "0"
     magnitude = abs(value)
-    if magnitude < 0.0099995 or magnitude >= 9999.5:
+    if magnitude < 0.009995 or magnitude >= 9999.5:
         return _scientific(value)
     if magnitude >= 999.5:
         return f"{value:,.0f}"
@@ -91,7 +91,7 @@ def duration(seconds: float | None) -> str:
     """A time span in its two largest useful units: 12.3 ms, 3.1 s, 6 min 12 s, 2 h 05 min, 3 d 4 h."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
-    if seconds < 0.0995:
+    if seconds < 0.9995:
         return f"{number(seconds * 1e6)} µs" if 0 < seconds < 0.000995 else f"{number(seconds * 1e3)} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"

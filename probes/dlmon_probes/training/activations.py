@@ -15,7 +15,8 @@ from dlmon_probes import events
 from dlmon_probes.training import data, structures, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.forwards import ForwardWatch, pack, unpack, watch_of
-from dlmon_probes.training.loop import Loop, number_of
+from dlmon_probes.training.loop import Loop
+from dlmon_probes.training.rows import number_of
 
 NAME = "activations"
 MOST_ROWS = 512  # module calls kept of one forward; a recurrent net calls the same cell many times
@@ -165,8 +166,9 @@ class ActivationsProbe:
             self._since = 0
             self.follow()
 
-    def at_step(self, _optimizer: Any, _index: int) -> None:
-        """A step without a backward that was seen (its gradients come from autograd.grad) ends the look, too."""
+    def after_step(self, _optimizer: Any, _index: int) -> None:
+        """A step whose gradients came from autograd.grad ends the first look, too. (Not when a step begins: a closure
+        runs its forward within the step.)"""
         if self._first:
             self._give_up()
 
@@ -221,4 +223,4 @@ def install(agent: Agent, loop: Loop) -> None:
     probe = ActivationsProbe(agent, loop, watch_of(agent))
     agent.guard(NAME, agent.before_backward, probe.before_backward)
     agent.guard(NAME, agent.sampled_after_backward, probe.after_sampled_backward)
-    agent.guard(NAME, agent.sampled_before_step, probe.at_step)
+    agent.guard(NAME, agent.sampled_after_step, probe.after_step)

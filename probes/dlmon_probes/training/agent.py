@@ -32,6 +32,7 @@ class Agent:
       before_step(optimizer, index)   gradients are final, weights still old
       after_step(optimizer, index)    weights are new
       step_closed(step)               a cycle was completed; `step` is its number
+      forked()                        this is a child process now, and nothing of what was gathered is its own
       ending()                        the process leaves in an orderly way
       started()                       this process turned out to train
     """
@@ -60,6 +61,7 @@ class Agent:
         self.after_step: list[Callable[[Any, int], None]] = []
         self.sampled_after_step: list[Callable[[Any, int], None]] = []
         self.step_closed: list[Callable[[int], None]] = []
+        self.forked: list[Callable[[], None]] = []
         self.ending: list[Callable[[], None]] = []
         self.started: list[Callable[[], None]] = []
         self.channel = Channel(self.report)
@@ -206,6 +208,8 @@ class Agent:
         self.phase = "torch_ready"
         self._deferred.clear()
         self.channel.after_fork_in_child()
+        for listener in list(self.forked):
+            listener()
 
 
 def _rank() -> int:

@@ -6,7 +6,6 @@ import functools
 import os
 import time
 import weakref
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Callable, Optional
 
@@ -18,16 +17,6 @@ from dlmon_probes.training.fuse import Fuse
 from dlmon_probes.training.loop import Loop
 
 MOST_LOADERS = 64  # told about; a program that makes a loader per epoch is not a list of a thousand loaders
-
-
-@dataclass(frozen=True)
-class Pull:
-    """A batch that came out of a loader. iterator: a number of the pass over it. rows: samples in it."""
-
-    loader: int
-    iterator: int
-    rows: int
-    batch: Any
 
 
 class DataProbe:
@@ -42,12 +31,14 @@ class DataProbe:
         self._made_at: dict[int, tuple[Any, Optional[events.Where]]] = {}
         self._loaders: dict[int, tuple[Any, int]] = {}
         self._iterators: dict[int, tuple[Any, int, int]] = {}  # → weak reference, loader, iterator number
+        self._alike: dict[tuple[Any, ...], int] = {}
         self._count = 0
         self._passes = 0
         self._described: set[int] = set()
         self._pid = os.getpid()
         self.pulls = 0
-        self.on_pull: list[Callable[[Pull], None]] = []
+        self._is_grad_enabled = tensors.torch_module().is_grad_enabled
+        self.on_pull: list[Callable[[int, int, int, Any, bool], None]] = []  # loader, iterator, rows, batch, grad
         self.on_end: list[Callable[[int, int], None]] = []  # loader, iterator
 
     # ------------------------------------------------------------ loaders and iterators
@@ -76,11 +67,16 @@ class DataProbe:
         known = self._loaders.get(key)
         if known is not None:
             return known[1]
-        number, self._count = self._count, self._count + 1
+        made = self._made_at.get(key)
+        place = made[1] if made else None
+        alike = _likeness(loader, place)
+        number = self._alike.get(alike, self._count)
         self._loaders[key] = (weakref.ref(loader, self._forgetter(self._loaders, key)), number)
-        if number < MOST_LOADERS:
-            made = self._made_at.get(key)
-            self._agent.emit(_facts_of(loader, number, made[1] if made else None))
+        if number == self._count:
+            self._count += 1
+            self._alike[alike] = number
+            if number < MOST_LOADERS:
+                self._agent.emit(_facts_of(loader, number, place))
         return number
 
     def _anew_after_fork(self) -> None:
@@ -88,6 +84,7 @@ class DataProbe:
         if os.getpid() != self._pid:
             self._pid = os.getpid()
             self._loaders.clear()
+            self._alike.clear()
             self._iterators.clear()
             self._described.clear()
 
@@ -98,21 +95,22 @@ class DataProbe:
         entry = self._iterators.get(id(iterator))
         if entry is None or entry[0]() is not iterator:
             return
-        agent = self._agent
-        pull = Pull(entry[1], entry[2], structures.rows(batch) or 0, batch)
+        agent, row, loader = self._agent, self._loop.row, entry[1]
+        rows = structures.rows(batch) or 0
+        grad = self._is_grad_enabled()
         self.pulls += 1
-        row = self._loop.row
         row.wait += wait
-        if tensors.torch_module().is_grad_enabled():
-            row.samples = (row.samples or 0) + pull.rows
-        first = pull.loader not in self._described and pull.loader < MOST_LOADERS
-        if first or (agent.sampling and agent.training and agent.governor.affords("batch")):
-            self._described.add(pull.loader)
-            describe(agent, pull.loader, pull.batch, wait)
+        if grad:
+            row.samples = (row.samples or 0) + rows
+        if (loader not in self._described and loader < MOST_LOADERS) or (
+            agent.sampling and agent.training and agent.governor.affords("batch")
+        ):
+            self._described.add(loader)
+            describe(agent, loader, batch, wait)
         else:
             agent.governor.pay(perf_counter() - began)
         for listener in self.on_pull:
-            listener(pull)
+            listener(loader, entry[2], rows, batch, grad)
 
     def ended(self, iterator: Any, wait: float) -> None:
         entry = self._iterators.get(id(iterator))
@@ -148,6 +146,25 @@ def describe(agent: Agent, loader: int, batch: Any, wait: Optional[float]) -> No
     agent.governor.pay_for("batch", perf_counter() - began)
 
 
+def _likeness(loader: Any, place: Optional[events.Where]) -> tuple[Any, ...]:
+    """Trainers make the same loader anew for each evaluation: same data, same options, same line are one loader.
+
+    The data set is told by its id, which may come again after its end; then the line and the options must agree, too.
+    """
+    own = loader.__dict__
+    line = (place.file, place.line) if place is not None else None
+    return id(own.get("dataset")), type(_sampler_of(loader)), own.get("batch_size"), own.get("num_workers"), line
+
+
+def _sampler_of(loader: Any) -> Any:
+    """What decides about the order: with a batch sampler given, `loader.sampler` is not used."""
+    own = loader.__dict__
+    batch_sampler = own.get("batch_sampler")
+    if batch_sampler is None:
+        return own.get("sampler")
+    return batch_sampler.sampler if type(batch_sampler).__name__ == "BatchSampler" else batch_sampler
+
+
 def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events.Loader:
     from torch.utils.data import IterableDataset
 
@@ -159,11 +176,10 @@ def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events
     batch_size = own.get("batch_size")
     if batch_size is None:
         batch_size = getattr(batch_sampler, "batch_size", None)
-    plain = type(batch_sampler).__name__ in ("BatchSampler", "NoneType")
     return events.Loader(
         t=time.time(), loader=number, dataset=type(dataset).__name__, length=length, samples=samples,
         batch_size=batch_size if isinstance(batch_size, int) else None, workers=int(own.get("num_workers") or 0),
-        sampler=type(sampler if plain else batch_sampler).__name__, pin_memory=bool(own.get("pin_memory")),
+        sampler=type(_sampler_of(loader)).__name__, pin_memory=bool(own.get("pin_memory")),
         drop_last=bool(own.get("drop_last")), where=place,
     )  # fmt: skip
 

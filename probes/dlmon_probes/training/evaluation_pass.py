@@ -83,6 +83,7 @@ class Pass:
         self.forwards = 0
         self.without_grad = 0
         self.last_with_grad = False
+        self.in_training_mode = True
         self.exhausted = False
         self.spent = 0.0
         self.where: Optional[events.Where] = None
@@ -90,6 +91,25 @@ class Pass:
         self._criterion, self._output, self._computed = Mean(), Mean(), Mean()
         self._by_criterion, self._by_formula = Hits(), Hits()
         self._since_criterion = 0
+
+    def noted(self, grad: bool, training: bool) -> None:
+        """The model was called, with or without gradients, in training or evaluation mode."""
+        self.forwards += 1
+        self.without_grad += not grad
+        self.last_with_grad = grad
+        self.in_training_mode = self.in_training_mode and training
+        self.ended = perf_counter()
+
+    def trains(self, latest: bool) -> bool:
+        """Whether a backward that comes now belongs to these batches. latest: they were pulled last.
+
+        Batches of a second loader of the same step have no calls of their own, or calls in training mode.
+        """
+        if self.pulled_without_grad == self.batches:
+            return False
+        if latest:
+            return self.last_with_grad or not self.forwards
+        return not self.exhausted and not self.without_grad and (self.in_training_mode or not self.forwards)
 
     # ------------------------------------------------------------ adding up (within `immune`)
 
@@ -100,6 +120,7 @@ class Pass:
         returned = returned_loss(forward)
         if returned is not None:
             self._output.add(returned, rows)
+        formula = formula or loss_formula.conventional(forward)
         if formula is None:
             return
         output, target = forward.tensor("outputs", formula.output), forward.tensor(formula.source, formula.target)

@@ -90,8 +90,13 @@ class ForwardWatch:
 
     def _unregister(self) -> None:
         handles, self._handles = self._handles, []
-        for handle in handles:
-            handle.remove()
+        if handles:
+            from torch.nn.modules import module
+
+            with_kwargs = getattr(module, "_global_forward_hooks_with_kwargs", {})
+            for handle in handles:
+                handle.remove()
+                with_kwargs.pop(handle.id, None)  # torch 2.13 leaves it there, and compiled modules look at it
         self._outer = 0
 
     def _before(self, module: Any, _args: Any) -> None:

@@ -17,12 +17,12 @@ class Fuse:
         self._probe = probe
         self.blown = False
 
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+    def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """What the function returns; None once the fuse has blown. KeyboardInterrupt and SystemExit pass through."""
         if self.blown:
             return None
         try:
-            return function(*args)
+            return function(*args, **kwargs)
         except Exception as error:
             self.blown = True
             self._agent.report(self._probe, error)

@@ -1,7 +1,8 @@
 """Decides which steps are sampled, so that what the probes cost stays within a share of the training's own time.
 
 A token bucket: each step earns `budget` × its duration and pays for what every step costs; what is left over buys
-samples. The first steps and steps with an anomaly are sampled without asking; the first steps' cost is start-up cost,
+samples, and a quarter of the budget always does: a run whose steps are so short that the hooks alone use the budget
+up is still looked at now and then. The first steps and steps with an anomaly are sampled without asking; the first steps' cost is start-up cost,
 it is told but not paid back.
 """
 
@@ -13,6 +14,7 @@ from dlmon_probes import events
 
 ALWAYS_FIRST = 3  # steps 0, 1, 2
 ANOMALIES = 16  # steps with an anomaly (NaN, another mode) that are sampled without asking, in a run; later ones must be earned
+RESERVED = 0.25  # share of the budget that is kept for samples
 SAMPLES_PER_SECOND = 2.0  # a screen draws at 4 Hz at most: more samples than this are seen by nobody
 
 
@@ -35,14 +37,15 @@ class Governor:
         self.seconds: dict[str, float] = {}
         self._tokens = 0.0
         self._since = 0
-        self._step_cost = 0.0
+        self._step_cost = 0.0  # of samples in the running step
+        self._always_cost = 0.0  # of everything else in it
         self._sampling = True
         self._last_sample = 0.0
         self._anomalies = 0
 
     def pay(self, seconds: float) -> None:
         """Cost of what is done at every step."""
-        self._step_cost += seconds
+        self._always_cost += seconds
 
     def pay_for(self, instrument: str, seconds: float) -> None:
         """Cost of a sampled instrument's run. `sampled` counts it."""
@@ -68,7 +71,9 @@ class Governor:
 
     def next_step(self, now: float, dt: float) -> bool:
         """A step of `dt` seconds (probes included) ended at `now` (perf_counter). True: sample the one that begins."""
-        cost, self._step_cost = self._step_cost, 0.0
+        sample, self._step_cost = self._step_cost, 0.0
+        always, self._always_cost = self._always_cost, 0.0
+        cost = sample + always
         self.steps += 1
         if self.steps <= ALWAYS_FIRST:
             self.startup += cost
@@ -76,9 +81,10 @@ class Governor:
             own = max(dt - cost, 0.0)
             self.step_seconds += own
             self.spent += cost
-            self._tokens = min(self._tokens + self.budget * own - cost, self.budget * 30.0)
+            earned = self.budget * own
+            self._tokens = min(self._tokens + max(earned - always, earned * RESERVED) - sample, self.budget * 30.0)
         if self._sampling:
-            self.sample_cost = cost if not self.sample_cost else 0.7 * self.sample_cost + 0.3 * cost
+            self.sample_cost = sample if not self.sample_cost else 0.7 * self.sample_cost + 0.3 * sample
         self._since += 1
         self._sampling = self.steps < ALWAYS_FIRST or (
             self._tokens >= self.sample_cost and now - self._last_sample >= 1 / SAMPLES_PER_SECOND

@@ -14,7 +14,8 @@ from typing import Any, Optional
 from dlmon_probes import events
 from dlmon_probes.training import tensors
 from dlmon_probes.training.agent import Agent
-from dlmon_probes.training.loop import Loop, Row
+from dlmon_probes.training.loop import Loop
+from dlmon_probes.training.rows import Row
 
 SUBSAMPLE = 2_048
 BY_HAND = -1  # the "optimizer" of programs that update their weights themselves

@@ -14,8 +14,9 @@ from typing import Any, Callable, Optional
 from dlmon_probes import control, events
 from dlmon_probes.training import tensors
 from dlmon_probes.training.agent import Agent
-from dlmon_probes.training.loop import Loop, number_of
+from dlmon_probes.training.loop import Loop
 from dlmon_probes.training.loss_facts import LossReader
+from dlmon_probes.training.rows import number_of
 
 MOST_NODES = 20_000
 MOST_KEPT = 96

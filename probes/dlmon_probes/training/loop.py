@@ -8,54 +8,20 @@ backward. Always-on work per step: two hooks and one wrapped function, about 5 Â
 from __future__ import annotations
 
 import functools
+import sys
 import time
 import weakref
-from collections import deque
 from time import perf_counter
 from types import CodeType
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from dlmon_probes import control, events
 from dlmon_probes.training import callsite, tensors
 from dlmon_probes.training.agent import Agent
+from dlmon_probes.training.rows import Loss, LossValue, Row, Rows
 
 BY_HAND = 100  # more backwards than the largest usual accumulation (64) without a step: updates are made by hand
 POLL_PAUSED = 0.02  # seconds between looks at the control page while paused
-
-
-class LossValue:
-    """A loss on its way to the host: a float, or a function that gives it when the device is done."""
-
-    __slots__ = ("_ready", "value")
-
-    def __init__(self, value: Optional[float], ready: Any = None) -> None:
-        self.value = value
-        self._ready = ready
-
-    def arrived(self) -> bool:
-        if self._ready is not None:
-            values = self._ready()
-            if values is None:
-                return False
-            self.value = values[0][0] if values[0] else None
-            self._ready = None
-        return True
-
-
-class Row:
-    """One step that is being computed."""
-
-    __slots__ = ("backwards", "grad_norm", "losses", "lr", "samples", "seen", "stepped", "wait")
-
-    def __init__(self) -> None:
-        self.losses: dict[int, list[Union[float, LossValue]]] = {}
-        self.backwards = 0
-        self.wait = 0.0
-        self.samples: Optional[int] = None
-        self.lr: Optional[float] = None
-        self.stepped: list[int] = []
-        self.seen: set[int] = set()
-        self.grad_norm: Optional[float] = None
 
 
 class Loop:
@@ -74,23 +40,25 @@ class Loop:
         self.scaled: Optional[tuple[int, Any]] = None  # id of GradScaler.scale's result, the loss before it
         self._series: dict[tuple[int, int], int] = {}  # (id of the code, instruction) â†’ series
         self._codes: list[CodeType] = []
-        self._rows: deque[tuple[int, float, Optional[float], Row]] = deque()
+        self._rows = Rows()
         self._last_close: Optional[float] = None
         self._granted_used = 0
         self._switched: Optional[events.Where] = None
         self._optimizers_seen = 0
         agent.channel.add_source("step rows", self._collect_rows)
         agent.guard("step rows", agent.ending, self.finish)
+        agent.guard("step rows", agent.forked, self._begin_anew)
 
     # ------------------------------------------------------------ backward
 
     def backward_begins(self, loss: Any, call: str = "backward") -> int:
         """A backward from `loss` (a tensor) is about to run. Returns its series."""
         began = perf_counter()
-        agent = self.agent
-        frame = callsite.caller(2)
-        series = self._series_of(frame, call)
-        row = self.row
+        agent, row = self.agent, self.row
+        frame = sys._getframe(3)  # of `loss.backward()` itself, if nothing stands between
+        series = self._series.get((id(frame.f_code), frame.f_lasti))
+        if series is None:
+            series = self._series_of(callsite.user_frame(frame), call)
         if not agent.training:
             agent.begin()
         if (series in row.seen and row.stepped) or (row.backwards and self._steps_by_hand()):
@@ -141,7 +109,7 @@ class Loop:
         self.agent.emit(events.Series(time.time(), series, name, place, call))
         return series
 
-    def _value_of(self, loss: Any) -> Union[float, LossValue]:
+    def _value_of(self, loss: Any) -> Loss:
         scaled, self.scaled = self.scaled, None
         if scaled is not None and scaled[0] == id(loss):
             loss = scaled[1]
@@ -217,7 +185,7 @@ class Loop:
         agent, row = self.agent, self.row
         now = perf_counter()
         dt = None if self._last_close is None else now - self._last_close
-        self._rows.append((agent.step, now - agent.zero, dt, row))
+        self._rows.add(agent.step, now - agent.zero, dt, row)
         self._last_close = now
         self.row = Row()
         for listener in agent.step_closed:
@@ -253,28 +221,14 @@ class Loop:
         self._last_close = (self._last_close or began) + (perf_counter() - began)  # a pause is nobody's step time
 
     def _collect_rows(self) -> None:
-        """Turn finished rows into one block (called by the writing thread). Stops at a loss that has not arrived."""
-        rows = []
-        while self._rows and _arrived(self._rows[0][3]):
-            rows.append(self._rows.popleft())
-        if not rows:
-            return
-        only = [row for _, _, _, row in rows]
-        series = sorted({name for row in only for name in row.losses})
-        self.agent.emit(
-            events.Steps(
-                t=time.time(),
-                first=rows[0][0],
-                at=[round(at, 5) for _, at, _, _ in rows],
-                dt=[None if dt is None else round(dt, 7) for _, _, dt, _ in rows],
-                wait=_column([round(row.wait, 7) if row.wait else 0.0 for row in only]),
-                lr=_column([row.lr for row in only]),
-                micro=_column([row.backwards for row in only]),
-                samples=_column([row.samples for row in only]),
-                loss={str(name): [_mean(row.losses.get(name)) for row in only] for name in series},
-                grad_norm=_column([row.grad_norm for row in only]),
-            )
-        )
+        """Called by the writing thread."""
+        for block in self._rows.take():
+            self.agent.emit(block)
+
+    def _begin_anew(self) -> None:
+        self._rows.clear()
+        self.row = Row()
+        self._last_close = None
 
     def finish(self) -> None:
         """The process ends: a cycle that only waited for another turn is complete."""
@@ -289,30 +243,6 @@ def _modes_active(c: Any) -> bool:
         or c._len_torch_function_stack()
         or c._len_torch_dispatch_stack()
     )
-
-
-def _column(values: list[Any]) -> list[Any]:
-    """A column of the block; one value stands for all rows when they are equal (a fifth of the bytes, usually)."""
-    first = values[0]
-    return values[:1] if values.count(first) == len(values) else values
-
-
-def _arrived(row: Row) -> bool:
-    return all(isinstance(value, float) or value.arrived() for values in row.losses.values() for value in values)
-
-
-def _mean(values: Optional[list[Union[float, LossValue]]]) -> Optional[float]:
-    if not values:
-        return None
-    if len(values) == 1 and type(values[0]) is float:
-        return values[0]
-    numbers = [number for number in map(number_of, values) if number is not None]
-    return sum(numbers) / len(numbers) if numbers else None
-
-
-def number_of(value: Union[float, LossValue]) -> Optional[float]:
-    """A loss that has arrived, as a number; None where it could not be read."""
-    return value if isinstance(value, float) else value.value
 
 
 def _learning_rate(optimizer: Any) -> Optional[float]:

@@ -15,15 +15,16 @@ from dlmon_probes.training import structures, tensors
 from dlmon_probes.training.structures import Leaf
 
 TOLERANCE = 2e-3  # of the loss; mixed precision rounds the program's own value
+ROUNDING = 1e-5  # differences that are nobody's: the first candidate wins
 DIVISORS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 32, 64)
 MOST_ELEMENTS = 4_000_000  # of an output for which losses are tried or computed
-MOST_CANDIDATES = 12
+MOST_CANDIDATES = 16
 
 
 @dataclass(frozen=True)
 class Formula:
-    """kind: see `value_of`. output: which tensor of the model's output. source: "batch" or "arguments", and target the
-    path of the target in it. module: weakly, the module whose output it was."""
+    """kind: see `value_of`. output: which tensor of the model's output. source: where the target is ("arguments",
+    "batch" or "earlier"), and target its path there. module: weakly, the module whose output it was."""
 
     kind: str
     output: str
@@ -34,29 +35,49 @@ class Formula:
 
 @dataclass(frozen=True)
 class Forward:
-    """Tensors of one model call: what it returned, what it was called with, and the batch that was pulled for it."""
+    """Tensors of one model call: what it returned, what it was called with, and the batches that were pulled last
+    (`earlier` is the one for programs that fetch one batch ahead)."""
 
     module: Callable[[], Any]  # a weak reference
     outputs: list[Leaf]
     arguments: list[Leaf]
     batch: list[Leaf]
+    earlier: list[Leaf]
 
     def tensor(self, source: str, path: str) -> Optional[Any]:
-        among = {"outputs": self.outputs, "arguments": self.arguments, "batch": self.batch}[source]
+        among: list[Leaf] = getattr(self, source)
         return next((leaf.tensor for leaf in among if leaf.path == path), None)
 
 
-def forward_of(module: Any, args: Any, kwargs: Any, output: Any, batch: list[Leaf]) -> Forward:
+def forward_of(module: Any, args: Any, kwargs: Any, output: Any, batch: list[Leaf], earlier: list[Leaf]) -> Forward:
+    """Outputs are detached, so that keeping one for a moment keeps no graph. Call within `immune`."""
     arguments = structures.leaves(tuple(args), 8) + structures.leaves(dict(kwargs), 8)
-    return Forward(weakref.ref(module), structures.leaves(output, 6), arguments, batch)
+    outputs = [Leaf(leaf.path, tensors.local(leaf.tensor)) for leaf in structures.leaves(output, 6)]
+    return Forward(
+        weakref.ref(module), [leaf for leaf in outputs if leaf.tensor is not None], arguments, batch, earlier
+    )
+
+
+def conventional(forward: Forward) -> Optional[Formula]:
+    """What Hugging Face's models are known to do with an argument `labels`, when no formula was found: its loss is
+    not always the mean over the positions that count."""
+    module = forward.module()
+    if forward.tensor("outputs", "['logits']") is None or forward.tensor("arguments", "['labels']") is None:
+        return None
+    name = type(module).__name__
+    for kind in ["ce_shifted"] if "CausalLM" in name or "LMHead" in name else ["ce", "ce_last"]:
+        pair = rows_of(kind, forward.tensor("outputs", "['logits']"), forward.tensor("arguments", "['labels']"))
+        if pair is not None:
+            return Formula(kind, "['logits']", "arguments", "['labels']", forward.module)
+    return None
 
 
 def candidates(forward: Forward) -> list[tuple[Formula, Any]]:
     """Formulas that fit the shapes, with the loss each gives (a tensor of one element). Call within `immune`."""
     found: list[tuple[Formula, Any]] = []
     for output in forward.outputs:
-        for source, among in (("arguments", forward.arguments), ("batch", forward.batch)):
-            for target in among:
+        for source in ("arguments", "batch", "earlier"):
+            for target in getattr(forward, source):
                 for kind in _kinds(output.tensor, target.tensor):
                     if len(found) < MOST_CANDIDATES:
                         formula = Formula(kind, output.path, source, target.path, forward.module)
@@ -65,12 +86,17 @@ def candidates(forward: Forward) -> list[tuple[Formula, Any]]:
 
 
 def confirmed(tried: list[tuple[Formula, Optional[float]]], loss: float) -> Optional[Formula]:
-    """The formula whose value is the loss, or a usual whole multiple of it."""
+    """The formula that comes nearest to the loss, or to the loss times a usual number of micro-batches; None if none
+    is near. Nearest, not first: a shifted target differs from the right one in one position of many."""
+    best: tuple[float, Optional[Formula]] = (TOLERANCE, None)
     for divisor in DIVISORS:
         for formula, value in tried:
-            if value is not None and abs(value / divisor - loss) <= TOLERANCE * abs(loss):
-                return formula
-    return None
+            if value is None:
+                continue
+            error = abs(value / divisor - loss) / (abs(loss) or 1.0)
+            if error < best[0] - ROUNDING:
+                best = (error, formula)
+    return best[1]
 
 
 def _kinds(output: Any, target: Any) -> list[str]:

@@ -88,6 +88,8 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
 
 def rows(batch: Any) -> Optional[int]:
     """How many samples a batch has: the first dimension of its first tensor, or the length of a list of tensors."""
+    if type(batch) in (list, tuple) and 0 < len(batch) <= 2 and type(batch[0]) is tensors.torch_module().Tensor:
+        return int(batch[0].shape[0]) if batch[0].dim() else 1  # nearly always; this runs at every step
     thing = batch
     for _ in range(DEEPEST):
         if is_tensor(thing):

@@ -17,7 +17,7 @@ class _PlanLayout(Layout):
     def __init__(self) -> None:
         self.plan = Plan({})
 
-    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:  # noqa: ARG002
         boxes = self.plan.boxes
         return [
             WidgetPlacement(Region(box.x, box.y, box.width, box.height), NULL_OFFSET, NULL_SPACING, child)

@@ -6,7 +6,6 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from dlmon.app.glyphs import Glyphs
 from dlmon.app.lines import Line, Span
@@ -40,6 +39,7 @@ class Marks:
     label: str
     values: Sequence[tuple[int, float]]
     index: int = 0
+    sign: int = 0  # which of the signs for single values
 
     @property
     def role(self) -> str:
@@ -60,27 +60,45 @@ class Picture:
 
 @dataclass
 class _Canvas:
-    """The plot area while it is drawn: what each cell shows, by layer; later layers cover earlier ones."""
+    """The plot area while it is drawn: layers of dots, later ones covering earlier ones, and single signs on top."""
 
     columns: int
     rows: int
     glyphs: Glyphs
     layers: list[tuple[Raster, str, str]] = field(default_factory=list)  # dots, role, mark in ASCII
-    signs: dict[tuple[int, int], Span] = field(default_factory=dict)
+    signs: dict[tuple[int, int], Span] = field(default_factory=dict)  # by (column, row)
+    cursor: int | None = None  # a column
 
     def layer(self, role: str, mark: str) -> Raster:
         raster = Raster(self.columns, self.rows, ascii=self.glyphs.ascii)
         self.layers.append((raster, role, mark))
         return raster
 
-    def cell(self, column: int, row: int) -> Span:
-        if (column, row) in self.signs:
-            return self.signs[column, row]
-        for raster, role, mark in reversed(self.layers):
-            sign = raster.sign(column, row, mark)
-            if sign:
-                return Span(sign, role)
-        return Span(" ", "text")
+    def row(self, row: int) -> list[Span]:
+        """The cells of a row, those of one role that stand together as one span."""
+        cells = [" "] * self.columns
+        roles = ["text"] * self.columns
+        for raster, role, mark in self.layers:
+            bits = raster.cells[row]
+            if any(bits):
+                for column, dots in enumerate(bits):
+                    if dots:
+                        cells[column], roles[column] = raster.sign(dots, mark), role
+        if self.cursor is not None and roles[self.cursor] in ("text", "raw"):
+            cells[self.cursor], roles[self.cursor] = self.glyphs.cursor, "cursor"
+        for (column, at), span in self.signs.items():
+            if at == row:
+                cells[column], roles[column] = span
+        return _runs(cells, roles)
+
+
+def _runs(cells: Sequence[str], roles: Sequence[str]) -> list[Span]:
+    runs, start = [], 0
+    for end in range(1, len(cells) + 1):
+        if end == len(cells) or roles[end] != roles[start]:
+            runs.append(Span("".join(cells[start:end]), roles[start]))
+            start = end
+    return runs
 
 
 def columns_of(points: Points, first: int, last: int, columns: int) -> list[Band | None]:
@@ -141,7 +159,8 @@ def draw(picture: Picture, width: int, height: int, glyphs: Glyphs) -> tuple[lis
 
 
 def _axis(picture: Picture, rows: int) -> Axis:
-    lows, highs = [], []
+    lows: list[float] = []
+    highs: list[float] = []
     for curve in picture.curves:
         seen = _visible(curve.points.step, picture.first, picture.last)
         lows += curve.points.low[seen.start : seen.stop]
@@ -169,12 +188,9 @@ def _plot(canvas: _Canvas, picture: Picture, axis: Axis) -> None:
         pattern = PATTERNS[curve.index % len(PATTERNS)]
         _draw_curve(strong, means_of(curve.points.step, values, first, last, strong.width), axis, pattern)
     if picture.cursor is not None and first <= picture.cursor <= last:
-        column = _column(picture.cursor, first, last, canvas.columns)
-        for row in range(canvas.rows):
-            if canvas.cell(column, row).role in ("text", "raw"):
-                canvas.signs[column, row] = Span(canvas.glyphs.cursor, "cursor")
+        canvas.cursor = _column(picture.cursor, first, last, canvas.columns)
     for marks in picture.marks:
-        sign = canvas.glyphs.evaluation[marks.index % len(canvas.glyphs.evaluation)]
+        sign = canvas.glyphs.evaluation[marks.sign % len(canvas.glyphs.evaluation)]
         for step, value in marks.values:
             share = axis.position(value)
             if share is not None and first <= step <= last:
@@ -219,10 +235,7 @@ def _draw_curve(raster: Raster, values: Sequence[float | None], axis: Axis, patt
 
 def _row(canvas: _Canvas, row: int, label: str | None, margin: int, glyphs: Glyphs) -> Line:
     tick = glyphs.axis[1] if label else glyphs.axis[0]
-    cells = [canvas.cell(column, row) for column in range(canvas.columns)]
-    runs = [
-        Span("".join(cell.text for cell in run), role) for role, run in groupby(cells, key=lambda cell: cell.role)
-    ]
+    runs = canvas.row(row)
     return (Span((label or "").rjust(margin) + tick, "axis"), *runs)
 
 
@@ -244,4 +257,3 @@ def _foot(picture: Picture, columns: int, margin: int, glyphs: Glyphs) -> list[L
         (Span(edge + glyphs.axis[4] + "".join(axis), "axis"),),
         (Span(edge + " " + "".join(labels), "axis"),),
     ]
-

@@ -77,7 +77,7 @@ class Chart:
 
     def evaluation_marks(self) -> list[Marks]:
         offset = len(self.series)
-        return [Marks(series.name, values_of(series), offset + index) for index, series in enumerate(self.marks)]
+        return [Marks(series.name, values_of(series), offset + index, index) for index, series in enumerate(self.marks)]
 
     def first_step(self) -> int:
         """Where the axis begins: at 0, save for a series of which only the newest part is kept."""
@@ -106,18 +106,27 @@ def charts_of(snapshot: RunSnapshot) -> list[Chart]:
     rest = [Chart(series.name, [series]) for series in others if series not in evaluated]
     if not charts:
         rest.sort(key=lambda chart: "loss" not in chart.title.lower())
-    charts += rest
-    times = _step_times(snapshot)
-    return [*charts, times] if times else charts
+    return charts + rest
+
+
+def chart_at(snapshot: RunSnapshot, group: int) -> Chart | None:
+    """The chart that `group` counts to, going round; after those of `charts_of` comes the one of the step times."""
+    charts = charts_of(snapshot)
+    leader = snapshot.leader
+    timed = leader is not None and len(leader.rows.get("dt", ())) > 1
+    amount = len(charts) + timed
+    if not amount or not charts:
+        return None
+    at = group % amount
+    return charts[at] if at < len(charts) else _step_times(snapshot)
 
 
 def _step_times(snapshot: RunSnapshot) -> Chart | None:
     """The last steps' wall times in milliseconds."""
     leader = snapshot.leader
     times = list(leader.rows.get("dt", ())) if leader else []
-    known = [
-        (snapshot.step - len(times) + index, seconds * 1e3) for index, seconds in enumerate(times) if seconds is not None
-    ]
+    first = snapshot.step - len(times)
+    known = [(first + index, seconds * 1e3) for index, seconds in enumerate(times) if seconds is not None]
     if len(known) < 2:
         return None
     steps, values = [step for step, _ in known], [value for _, value in known]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlmon.app.glyphs import Glyphs
-from dlmon.app.lines import EMPTY, Line, Span, cut, fit, line, width
+from dlmon.app.lines import EMPTY, Line, Span, cut, fit, line, width, wrap
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Content:
 def waiting(text: str, room: int, height: int) -> list[Line]:
     """A panel that has nothing yet says what it is waiting for."""
     lines: list[Line] = [EMPTY] * (1 if height > 4 else 0)
-    return [*lines, fit(line((f" {text}", "dim")), room)]
+    return [*lines, *(line((f" {row}", "dim")) for row in wrap(text, room - 2))]
 
 
 def boxed(

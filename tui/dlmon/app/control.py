@@ -51,6 +51,15 @@ class TrainingControl:
         self.resume()
         return f"asked it to stop: SIGINT now, SIGTERM after {requests.GRACE_SECONDS:.0f} s, then SIGKILL"
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the training's terminal the size of this one. Of no importance where nobody listens any more."""
+        from dlmon.launch import requests
+
+        try:
+            requests.resize(self._folder, rows, columns)
+        except UserError:
+            return
+
     def _open(self) -> ControlPage | None:
         if self._page is None:
             try:

@@ -11,6 +11,10 @@ from dlmon.text import count, place, shape
 from dlmon_probes.events import Crash, FailingModule, Frame, NamedTensor
 
 MOST_TENSORS = 6
+_PHASES = {
+    "forward": "in the forward pass", "backward": "in the backward pass", "step": "in the optimizer's step",
+    "data": "while loading data", "evaluation": "in an evaluation pass",
+}  # fmt: skip
 
 
 def crash_of(snapshot: RunSnapshot) -> tuple[int, Crash] | None:
@@ -29,8 +33,8 @@ def crash_lines(snapshot: RunSnapshot, room: int, glyphs: Glyphs) -> list[Line]:
     lines += _user_frame(crash.frames, room, glyphs)
     lines += _where_in_the_run(crash, rank, snapshot.world)
     if crash.module is not None:
-        lines += _module(crash.module, room)
-    lines += _locals(crash.frames, room, crash.module)
+        lines += _module(crash.module)
+    lines += _locals(crash.frames, crash.module)
     return lines
 
 
@@ -54,12 +58,12 @@ def _user_frame(frames: Sequence[Frame], room: int, glyphs: Glyphs) -> list[Line
 
 
 def _where_in_the_run(crash: Crash, rank: int, world: int) -> list[Line]:
-    phase = {"other": "", "data": "while loading data"}.get(crash.phase, f"in the {crash.phase}")
+    phase = _PHASES.get(crash.phase, "")
     at = f"at step {count(crash.step)}" + (f", rank {rank}" if world > 1 else "")
-    return [line(("  " + " ".join(part for part in (phase, at) if part), "dim"))]
+    return [line(("  " + ", ".join(part for part in (phase, at) if part), "dim"))]
 
 
-def _module(module: FailingModule, room: int) -> list[Line]:
+def _module(module: FailingModule) -> list[Line]:
     options = f"({module.options})" if module.options else ""
     lines = [line("  layer  ", (f"{module.name or '(root)'}: {module.cls}{options}", "strong"))]
     lines += [_tensor("gets", tensor) for tensor in module.inputs[:MOST_TENSORS]]
@@ -73,7 +77,7 @@ def _tensor(verb: str, tensor: NamedTensor) -> Line:
     return line((f"    {verb:<5}", "dim"), f"{shape(facts.shape)} {facts.dtype}{device}", (f"   {tensor.path}", "dim"))
 
 
-def _locals(frames: Sequence[Frame], room: int, module: FailingModule | None) -> list[Line]:
+def _locals(frames: Sequence[Frame], module: FailingModule | None) -> list[Line]:
     """The tensors in the user's frame, where the layer does not say it all."""
     frame = user_frame(frames)
     if frame is None or not frame.tensors or module is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from dlmon.app.source import Frame, Source
 
-PERIOD = 0.25  # seconds between two frames at most: 4 Hz
+PERIOD = 0.25  # seconds between two frames at least: 4 Hz
+LONGEST_PERIOD = 2.0
+REST = 12.0  # × the processor time of a frame is left between two: a screen of a huge model draws less often
 
 
 class Feed:
@@ -48,12 +51,16 @@ class Feed:
     def _run(self) -> None:
         try:
             source = self._make()
+            used, before = time.process_time(), 0.0
             while not self._stopped:
                 self._wake.clear()
                 frame = source.poll()
                 if frame is not None and not self._stopped:
                     self._put(frame)
-                self._wake.wait(PERIOD)
+                if frame is None or not frame.behind:
+                    self._wake.wait(pause_after(min(before, time.process_time() - used)))
+                # One costly frame, such as the first, is no reason to wait.
+                before, used = time.process_time() - used, time.process_time()
             source.close()
         except Exception as error:
             if not self._stopped:
@@ -64,3 +71,8 @@ class Feed:
             waiting, self._waiting = self._waiting, frame
         if waiting is None:
             self._ready()
+
+
+def pause_after(spent: float) -> float:
+    """Seconds to wait before the next poll. spent: processor seconds that the last frame took, reading and drawing."""
+    return min(LONGEST_PERIOD, max(PERIOD, REST * spent))

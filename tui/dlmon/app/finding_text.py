@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from dlmon.app.glyphs import Glyphs
@@ -14,23 +13,47 @@ from dlmon.text import clean, count, number, place, plural
 ROLES = {ERROR: "bad", WARNING: "warning", HINT: "hint"}
 
 
-def strip_lines(judgement: Judgement | None, snapshot: RunSnapshot | None, room: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """What is wrong, one row each; one quiet row where nothing is."""
+def strip_lines(
+    judgement: Judgement | None, snapshot: RunSnapshot | None, room: int, most: int, glyphs: Glyphs
+) -> list[Line]:
+    """What is wrong, worst first, on at most `most` rows; one quiet row where nothing is.
+
+    The worst finding is told in full, on two rows if it takes them; the others on one each.
+    """
     if judgement is None or snapshot is None:
         return [fit(line((" " + glyphs.waiting, "dim"), ("no findings yet", "dim")), room)]
     found = [finding for finding in judgement.findings if not finding.resolved]
     if not found:
         return [fit((Span(" "), *quiet_line(judgement, snapshot, glyphs)), room)]
-    if len(found) <= height:
-        return [short_line(finding, room, glyphs) for finding in found]
-    lines = [short_line(finding, room, glyphs) for finding in found[: height - 1]]
-    rest = found[height - 1 :]
-    more = line((f" {glyphs.severity(rest[0].severity)}", ROLES[rest[0].severity]), (_rest(rest, height), "text"))
-    return [*lines, spread(more, line(("7: all findings ", "dim")), room)]
+    lines = _told_in_full(found[0], room, glyphs) if most > 1 else [short_line(found[0], room, glyphs)]
+    left = most - len(lines)
+    rest = found[1:]
+    if len(rest) > left:
+        shown, rest = rest[: max(0, left - 1)], rest[max(0, left - 1) :]
+    else:
+        shown, rest = rest, []
+    lines += [short_line(finding, room, glyphs) for finding in shown]
+    if rest and left > 0:
+        role = ROLES.get(rest[0].severity, "text")
+        more = line((f" {glyphs.severity(rest[0].severity)}", role), f"{len(rest)} more: {rest[0].title}")
+        lines.append(spread(more, line(("7: all findings ", "dim")), room))
+    return lines
 
 
-def _rest(rest: Sequence[Finding], height: int) -> str:
-    return f"{len(rest)} more: {rest[0].title}" if height > 1 else f"{len(rest)} findings: {rest[0].title}"
+def _told_in_full(finding: Finding, room: int, glyphs: Glyphs) -> list[Line]:
+    """The title uncut, as far as two rows allow."""
+    tail = _tail(finding)
+    if len(finding.title) + width(tail) + 6 <= room:
+        return [short_line(finding, room, glyphs)]
+    indent = " " + glyphs.indent
+    rows = wrap(finding.title, room - len(indent) - 1)
+    sign = (f" {glyphs.severity(finding.severity)}", ROLES.get(finding.severity, "text"))
+    second = cut(" ".join(rows[1:]), max(8, room - width(tail) - len(indent) - 2))
+    return [fit(line(sign, rows[0]), room), spread(line(indent, second), tail, room)]
+
+
+def _tail(finding: Finding) -> Line:
+    return line((where_of(finding), "text"), (f"  {since(finding)} " if finding.step is not None else " ", "dim"))
 
 
 def quiet_line(judgement: Judgement, snapshot: RunSnapshot, glyphs: Glyphs) -> Line:
@@ -53,7 +76,7 @@ def since(finding: Finding) -> str:
 def short_line(finding: Finding, room: int, glyphs: Glyphs) -> Line:
     """Sign, title, and at the right where and since when; the title gives way."""
     role = ROLES.get(finding.severity, "text")
-    tail = line((where_of(finding), "text"), (f"  {since(finding)} " if finding.step is not None else " ", "dim"))
+    tail = _tail(finding)
     if width(tail) > room // 2:
         tail = line((where_of(finding), "text"), " ")
     sign = f" {glyphs.severity(finding.severity)}"
@@ -64,29 +87,33 @@ def short_line(finding: Finding, room: int, glyphs: Glyphs) -> Line:
 def block_lines(finding: Finding, room: int, glyphs: Glyphs, *, selected: bool = False) -> list[Line]:
     """Title, place, advice; for the list of all findings."""
     role = "dim" if finding.resolved else ROLES.get(finding.severity, "text")
-    title = wrap(finding.title + (" (over by now)" if finding.resolved else ""), room - 4)
+    indent = " " + glyphs.indent
+    inside = room - len(indent)
+    title = wrap(finding.title + (" (over by now)" if finding.resolved else ""), inside)
     mark = glyphs.focus if selected else " "
-    lines = [line((mark, "focus"), (glyphs.severity(finding.severity), role), (title[0], "dim" if finding.resolved else "strong"))]
-    lines += [line("   ", (text, "strong")) for text in title[1:]]
+    told = "dim" if finding.resolved else "strong"
+    lines = [line((mark, "focus"), (glyphs.severity(finding.severity), role), (title[0], told))]
+    lines += [line(indent, (text, told)) for text in title[1:]]
     about = [text for text in (where_of(finding), since(finding)) if text]
     if finding.where is not None and finding.where.text:
         about.append(clean(finding.where.text))
     if about:
-        lines.append(line("   ", (cut("   ".join(about), room - 4), "dim")))
-    return [*lines, *(line("   ", text) for text in wrap(finding.advice, room - 4) if text)]
+        lines.append(line(indent, (cut("   ".join(about), inside), "dim")))
+    return [*lines, *(line(indent, text) for text in wrap(finding.advice, inside) if text)]
 
 
 def full_lines(finding: Finding, room: int, glyphs: Glyphs) -> list[Line]:
     """Everything about one finding: title, place, evidence, advice."""
     role = ROLES.get(finding.severity, "text")
-    lines = [line((glyphs.severity(finding.severity), role), (text, "strong")) for text in wrap(finding.title, room - 2)[:1]]
-    lines += [line("  ", (text, "strong")) for text in wrap(finding.title, room - 2)[1:]]
+    title = wrap(finding.title, room - len(glyphs.indent))
+    lines = [line((glyphs.severity(finding.severity), role), (title[0], "strong"))]
+    lines += [line(glyphs.indent, (text, "strong")) for text in title[1:]]
     rank = f"rank {finding.rank}" if finding.rank is not None else ""
     about = "   ".join(text for text in (finding.severity, finding.id, since(finding), rank) if text)
     lines += [line(("  " + about, "dim")), ()]
     if finding.where is not None:
-        lines.append(line(("  where     ", "dim"), clean(f"{finding.where.file}:{finding.where.line}")))
-        lines += [line(" " * 12, (text, "strong")) for text in wrap(finding.where.text, room - 12) if text]
+        lines.append(line(("  where       ", "dim"), clean(f"{finding.where.file}:{finding.where.line}")))
+        lines += [line(" " * 14, (text, "strong")) for text in wrap(finding.where.text, room - 16) if text]
     lines += _labelled("what to do", finding.advice, room)
     lines += [line(("  evidence", "dim"))] if finding.evidence else []
     for name, value in finding.evidence.items():
@@ -95,9 +122,9 @@ def full_lines(finding: Finding, room: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _labelled(label: str, text: str, room: int) -> list[Line]:
-    rows = wrap(text, room - 14)
-    head = line((f"  {label:<10}", "dim"), rows[0])
-    return [head, *(line(" " * 12, row) for row in rows[1:]), ()] if text else []
+    rows = wrap(text, room - 16)
+    head = line((f"  {label:<12}", "dim"), rows[0])
+    return [head, *(line(" " * 14, row) for row in rows[1:]), ()] if text else []
 
 
 def _evidence(name: str, value: Any, room: int) -> list[Line]:

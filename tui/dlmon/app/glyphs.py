@@ -9,7 +9,7 @@ from dlmon.checks.finding import ERROR, HINT, WARNING
 
 @dataclass(frozen=True)
 class Glyphs:
-    """Signs are two cells wide (the ASCII "ok" is), everything else is one."""
+    """The signs of severities and verdicts end in a blank and are of one width; everything else is one cell."""
 
     ascii: bool
     good: str
@@ -17,7 +17,7 @@ class Glyphs:
     warning: str
     waiting: str
     running: str
-    frame: str  # corners and edges: top left, top right, bottom left, bottom right, horizontal, vertical
+    frame: tuple[str, ...]  # top left, top right, bottom left, bottom right, horizontal, vertical
     axis: str  # vertical, tick on it, horizontal, tick on it, corner
     bars: str  # from empty to full, for sparklines
     gauge: str  # done, rest
@@ -26,6 +26,11 @@ class Glyphs:
     focus: str
     prompt: str  # the typing cursor
     key_join: str
+
+    @property
+    def indent(self) -> str:
+        """As wide as a sign."""
+        return " " * len(self.good)
 
     def severity(self, severity: str) -> str:
         return {ERROR: self.bad, WARNING: self.warning, HINT: self.waiting}.get(severity, self.waiting)
@@ -41,11 +46,11 @@ class Glyphs:
 
 
 UNICODE = Glyphs(
-    ascii=False, good="✓ ", bad="✗ ", warning="! ", waiting="· ", running="▸ ", frame="╭╮╰╯─│", axis="│┤─┬└",
+    ascii=False, good="✓ ", bad="✗ ", warning="! ", waiting="· ", running="▸ ", frame=tuple("╭╮╰╯─│"), axis="│┤─┬└",
     bars="▁▂▃▄▅▆▇█", gauge="━─", cursor="│", evaluation="●◆■▲", focus="▸", prompt="▏", key_join="–",
 )  # fmt: skip
 ASCII = Glyphs(
-    ascii=True, good="ok", bad="x ", warning="! ", waiting="- ", running="> ", frame="++++-|", axis="|+-++",
+    ascii=True, good="ok ", bad="x  ", warning="!  ", waiting="-  ", running=">  ", frame=tuple("++++-|"), axis="|+-++",
     bars="_.-:=+*#", gauge="=-", cursor="|", evaluation="o%#^", focus=">", prompt="_", key_join="-",
 )  # fmt: skip
 

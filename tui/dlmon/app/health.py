@@ -23,10 +23,10 @@ SLOW_UPDATE = 1e-6
 EXPLODING_FACTOR = 40.0
 EXPLODING_SAMPLES = 5
 
-_ORDER = ("non-finite", "exploding", "none", "zero", "vanishing", "slow", "waiting", "healthy", "frozen")
+_ORDER = ("non-finite", "exploding", "none", "zero", "vanishing", "slow", "waiting", "idle", "healthy", "frozen")
 _ROLES = {
     "non-finite": "bad", "exploding": "bad", "none": "warning", "zero": "warning", "vanishing": "warning",
-    "slow": "warning", "waiting": "dim", "healthy": "good", "frozen": "dim",
+    "slow": "warning", "waiting": "dim", "idle": "dim", "healthy": "good", "frozen": "dim",
 }  # fmt: skip
 
 
@@ -57,16 +57,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Scale:
-    """What a row is compared with: the largest root mean square and the median update ratio in the model."""
+    """What a row is compared with: the largest root mean square and the median update ratio in the model; and the
+    modules of which some parameter gets a gradient worth the name."""
 
     rms: float = 0.0
     update: float = 0.0
+    trained: frozenset[str] = frozenset()
 
 
 def scale_of(parameters: Sequence[ParameterView]) -> Scale:
     sizes = [rms for parameter in parameters if (rms := _rms(parameter)) is not None]
     updates = [p.update for p in parameters if p.update is not None and math.isfinite(p.update) and p.update > 0]
-    return Scale(max(sizes, default=0.0), median(updates) if updates else 0.0)
+    largest = max(sizes, default=0.0)
+    trained = frozenset(p.module for p in parameters if (_rms(p) or 0.0) > VANISHING_SHARE * largest)
+    return Scale(largest, median(updates) if updates else 0.0, trained)
 
 
 def _rms(parameter: ParameterView) -> float | None:
@@ -95,7 +99,9 @@ def state_of(parameter: ParameterView, scale: Scale) -> tuple[str, str]:
         return "exploding", f"exploding ×{short_count(round(growth))}"
     rms = _rms(parameter)
     if rms is not None and rms < VANISHING_SHARE * scale.rms:
-        return "vanishing", "vanishing"
+        # A normalisation right behind it takes a bias out again: its gradient is rounding noise, and harmless.
+        bias = parameter.name.endswith("bias") and parameter.module in scale.trained
+        return ("idle", "idle bias") if bias else ("vanishing", "vanishing")
     if _slow(parameter.update, scale.update):
         return "slow", "slow"
     return "healthy", "healthy"
@@ -169,5 +175,5 @@ def _together(norms: Sequence[float | None]) -> float | None:
 
 def _trend_together(trends: Sequence[Sequence[float | None]]) -> list[float | None]:
     longest = max((len(trend) for trend in trends), default=0)
-    padded = [[None] * (longest - len(trend)) + list(trend) for trend in trends]
+    padded: list[list[float | None]] = [[*[None] * (longest - len(trend)), *trend] for trend in trends]
     return [_together(norms) for norms in zip(*padded, strict=True)]

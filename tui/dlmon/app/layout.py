@@ -8,6 +8,8 @@ LEAST = (80, 24)
 WIDE = (116, 32)  # from here on all panels are seen at once
 TALL = 40  # a narrow screen of so many rows has room for the chart above the tabs
 
+MOST_STRIP = 3  # rows of findings above the panels
+
 PANELS = ("loss", "gradients", "machine", "stages", "progress", "output", "findings")
 Places = dict[str, "Box"]
 
@@ -24,15 +26,18 @@ class Box:
 class Wishes:
     """What the layout depends on besides the size. current: the panel with the focus, in tabs the open one.
 
-    findings: how many there are. progress: rows that its bars want. dead: the run failed and its findings take the
-    middle. zoomed: the current panel takes everything. replay: a row for the timeline.
+    strip, progress, machine: rows that the findings strip, the bars and the machine panel want. dead: the run failed
+    and its findings take the middle, in as many rows as `middle` says, with the panel `beside` next to the last
+    output. zoomed: the current panel takes everything. replay: a row for the timeline.
     """
 
     current: str = "loss"
-    findings: int = 0
+    strip: int = 1
     progress: int = 1
     machine: int = 8
     dead: bool = False
+    middle: int = 10
+    beside: str = "loss"
     zoomed: bool = False
     replay: bool = False
 
@@ -66,7 +71,7 @@ def plan(width: int, height: int, wishes: Wishes) -> Plan:
         boxes["findings"] = body
         return Plan(boxes)
     if wishes.dead:
-        _dead(boxes, body, wide)
+        _dead(boxes, body, wishes, wide)
         return Plan(boxes, frameless=not wide)
     if wide:
         _grid(boxes, body, wishes)
@@ -81,7 +86,7 @@ def _top(boxes: Places, width: int, wishes: Wishes, wide: bool) -> int:
     boxes["header"] = Box(0, 0, width, header)
     if wishes.dead or (wishes.current == "findings" and (wide or wishes.zoomed)):
         return header  # the panel says it all
-    strip = max(1, min(wishes.findings, 4 if wide else 2))
+    strip = max(1, min(wishes.strip, MOST_STRIP))
     boxes["findings_strip"] = Box(0, header, width, strip)
     return header + strip
 
@@ -115,14 +120,13 @@ def _tabbed(boxes: Places, body: Box, wishes: Wishes) -> None:
     boxes[wishes.current] = Box(0, y + chart + 1, body.width, rest - chart - 1)
 
 
-def _dead(boxes: Places, body: Box, wide: bool) -> None:
-    """What broke in the middle, below it the last output; where there is room, how the loss went."""
-    output = max(5, body.height // 3) if wide else max(5, body.height * 3 // 10)
-    middle = body.height - output
+def _dead(boxes: Places, body: Box, wishes: Wishes, wide: bool) -> None:
+    """What broke in the middle, below it the last output; where there is room, another panel beside that."""
+    least = max(5, body.height // 3)
+    middle = min(body.height - least, wishes.middle + (2 if wide else 1))
+    output = body.height - middle
     boxes["findings"] = Box(0, body.y, body.width, middle)
-    if not wide:
-        boxes["output"] = Box(0, body.y + middle, body.width, output)
-        return
-    left = body.width * 3 // 5
+    left = body.width * 3 // 5 if wide else body.width
     boxes["output"] = Box(0, body.y + middle, left, output)
-    boxes["loss"] = Box(left, body.y + middle, body.width - left, output)
+    if wide:
+        boxes[wishes.beside] = Box(left, body.y + middle, body.width - left, output)

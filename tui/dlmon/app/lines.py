@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len as _cell_len
+from rich.cells import set_cell_size
 
 from dlmon.text import clean
 
@@ -23,6 +24,11 @@ class Span(NamedTuple):
 
 Line = tuple[Span, ...]
 EMPTY: Line = ()
+
+
+def cell_len(text: str) -> int:
+    """Columns that the text takes in a terminal."""
+    return len(text) if text.isascii() else _cell_len(text)
 
 
 def line(*parts: str | Span | tuple[str, str]) -> Line:
@@ -75,18 +81,18 @@ def pad(text: str, room: int, *, right: bool = False) -> str:
 
 def fit(spans: Sequence[Span], room: int) -> Line:
     """The line in exactly `room` cells."""
+    left = room - width(spans)
+    if left >= 0:
+        return (*spans, Span(" " * left)) if left else tuple(spans)
     fitted: list[Span] = []
     left = room
     for span in spans:
         wide = cell_len(span.text)
         if wide > left:
             fitted.append(Span(pad(span.text, left), span.role))
-            left = 0
             break
         fitted.append(span)
         left -= wide
-    if left:
-        fitted.append(Span(" " * left))
     return tuple(span for span in fitted if span.text)
 
 
@@ -95,7 +101,7 @@ def spread(left: Sequence[Span], right: Sequence[Span], room: int) -> Line:
     wide = width(right)
     if not wide or wide + 2 >= room:
         return fit(left, room)
-    return fit(left, room - wide - 1) + (Span(" "),) + tuple(right)
+    return (*fit(left, room - wide - 1), Span(" "), *right)
 
 
 def wrap(text: str, room: int, indent: str = "") -> list[str]:

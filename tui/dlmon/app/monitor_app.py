@@ -61,4 +61,3 @@ class MonitorApp(App[int]):
 
     def on_unmount(self) -> None:
         self.feed.stop()
-

@@ -49,6 +49,7 @@ class Recording:
         self._leader: tuple[int, str] | None = None
         self._checkpoints: list[_Checkpoint] = []
         self._corrupt = 0
+        self._index = 0  # events folded
         self._rewind()
 
     # ---- loading
@@ -124,7 +125,8 @@ class Recording:
         """The run as it stood `second` seconds after its start."""
         moment = self.origin + second
         target = bisect_right(self.times, moment)
-        if target < self._index or any(self._row_time(index, rows - 1) > moment for index, rows in self._partial.items()):
+        ahead = any(self._row_time(index, rows - 1) > moment for index, rows in self._partial.items())
+        if target < self._index or ahead:
             self._restore(target)
         elif target - self._index > 2 * FEWEST_EVENTS:
             nearest = self._nearest(target)
@@ -177,7 +179,7 @@ class Recording:
     def _row_time(self, index: int, row: int) -> float:
         tagged = self.events[index]
         at: Sequence[float] = tagged.event.at
-        return self._origins.get(tagged.source, 0.0) + at[row]
+        return self._origins.get(tagged.source, 0.0) + float(at[row])
 
     # ---- places
 

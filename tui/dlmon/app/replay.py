@@ -45,7 +45,7 @@ class ReplaySource:
     def poll(self) -> Frame | None:
         if self._loaded < 1:
             self._load()
-            return Frame(playback=self._playback())
+            return Frame(playback=self._playback(), behind=True)
         with self._lock:
             self._move()
             drawn = (self._position, self._speed, self._playing)
@@ -64,13 +64,10 @@ class ReplaySource:
         started = self._clock()
         while self._loaded < 1 and self._clock() - started < 0.2:
             self._loaded = self._recording.load()
-        if self._loaded < 1:
-            self.woken()  # no pause between two portions
-            return
-        with self._lock:
-            self._speed = first_speed(self._recording.length)
-            self._asked = self._clock()
-        self.woken()
+        if self._loaded >= 1:
+            with self._lock:
+                self._speed = first_speed(self._recording.length)
+                self._asked = self._clock()
 
     def _move(self) -> None:
         """Let the time pass that went by since the last poll."""

@@ -12,6 +12,8 @@ from dlmon.text import number, short_count
 # the rest needs less than a tenth of the height; the chart says so.
 OUTLIER_SHARE = 0.02
 OUTLIER_FACTOR = 10.0
+LARGEST = 308.2  # the exponent of the largest float
+TICK_ROWS = 2.2  # labels stand at least so many rows apart
 OUTLIER_COLUMNS = 40  # fewer are too few to call any of them an outlier
 
 
@@ -58,12 +60,8 @@ def ceiling(highs: Sequence[float], low: float) -> tuple[float, float | None]:
 
 
 def vertical(lows: Sequence[float], highs: Sequence[float], rows: int, log: bool) -> Axis:
-    """An axis over the finite values given, with about one label every four rows. Logarithmic only where values allow."""
-    low_values = [value for value in lows if math.isfinite(value)]
-    high_values = [value for value in highs if math.isfinite(value)]
-    if log:
-        low_values = [value for value in low_values if value > 0]
-        high_values = [value for value in high_values if value > 0]
+    """An axis over the finite values given (of a logarithmic one: over those above zero)."""
+    low_values, high_values = _usable(lows, log), _usable(highs, log)
     if not low_values or not high_values:
         return Axis(0.0, 1.0, log, ())
     if log:
@@ -71,6 +69,15 @@ def vertical(lows: Sequence[float], highs: Sequence[float], rows: int, log: bool
     low = min(low_values)
     high, cut = ceiling(high_values, low)
     return _linear(low, high, rows, cut)
+
+
+def _usable(values: Sequence[float], log: bool) -> Sequence[float]:
+    """The finite values; of a logarithmic axis those above zero."""
+    if log:
+        return [value for value in values if 0 < value < math.inf]
+    if not values or math.isfinite(sum(values)):  # one pass in C: series leave non-finite values out
+        return values
+    return [value for value in values if math.isfinite(value)]
 
 
 def _linear(low: float, high: float, rows: int, cut: float | None) -> Axis:
@@ -82,8 +89,8 @@ def _linear(low: float, high: float, rows: int, cut: float | None) -> Axis:
         return Axis(-1e300, 1e300, False, ((0.0, "0"),), cut)
     if 0 < low < 0.15 * high:
         low = 0.0
-    step = nice((high - low) / max(1, round(rows / 4)))
-    if (high - low) / step < 1.5:
+    step = nice((high - low) * TICK_ROWS / max(1, rows - 1))
+    if high - low < step:
         step /= 2 if f"{step:e}"[0] in "12" else 2.5
     first = math.ceil(low / step - 1e-6)
     amount = min(50, math.floor(high / step + 1e-6) - first + 1)
@@ -106,6 +113,7 @@ def _logarithmic(low: float, high: float, rows: int) -> Axis:
     if high - low < 0.1:
         low, high = low - 0.05, high + 0.05
     most = max(2, rows // 3)
+    ticks: list[tuple[float, str]] = []
     for factors in ((1, 2, 5), (1, 3), (1,)):
         ticks = _decades(low, high, factors)
         if 2 <= len(ticks) <= most:
@@ -114,7 +122,7 @@ def _logarithmic(low: float, high: float, rows: int) -> Axis:
         return Axis(low, high, True, ticks[:: -(-len(ticks) // most)])
     amount = max(2, rows // 5 + 1)
     even = [low + index * (high - low) / (amount - 1) for index in range(amount)]
-    return Axis(low, high, True, tuple((tick, number(10.0**tick)) for tick in even))
+    return Axis(low, high, True, tuple((tick, number(10.0 ** min(tick, LARGEST))) for tick in even))
 
 
 def _decades(low: float, high: float, factors: Sequence[int]) -> list[tuple[float, str]]:
@@ -130,9 +138,9 @@ def _power(factor: int, power: int) -> str:
 
 def horizontal(first: float, last: float, columns: int) -> list[tuple[float, str]]:
     """Ticks of a step axis with their labels, one about every twelve columns; whole steps only."""
-    step = max(1.0, nice(max(last - first, 1) / max(1, columns // 12)))
+    step = max(1.0, nice(max(last - first, 1) / max(2, columns // 12)))
     tick = math.ceil(first / step - 1e-9) * step
-    ticks = []
+    ticks: list[tuple[float, str]] = []
     while tick <= last + 1e-9 and len(ticks) < 100:
         ticks.append((tick, short_count(tick)))
         tick += step

@@ -37,7 +37,10 @@ class FindingAt:
 
 @dataclass(frozen=True)
 class Playback:
-    """Where a replay stands. position, length: seconds from the start of the run. loading: share read, None when done."""
+    """Where a replay stands. position, length: seconds from the start of the run.
+
+    loading: the share that has been read, None when all is.
+    """
 
     position: float
     length: float
@@ -49,11 +52,15 @@ class Playback:
 
 @dataclass(frozen=True)
 class Frame:
-    """Everything that is drawn at one moment; immutable. view None: nothing is known of the run yet."""
+    """Everything that is drawn at one moment; immutable. view None: nothing is known of the run yet.
+
+    behind: there is more to read at once, so that the next frame should not wait.
+    """
 
     view: View | None = None
     output: OutputLines = field(default_factory=OutputLines)
     playback: Playback | None = None
+    behind: bool = False
 
 
 class Source(Protocol):
@@ -80,22 +87,23 @@ class LiveSource:
         self._drawn: float | None = None
 
     def poll(self) -> Frame | None:
-        changed = self._read()
-        changed |= self._output.poll()
+        before = self._follower.folded
+        behind = self._read()
+        changed = self._output.poll() or self._follower.folded != before
         now = self._clock()
         if not changed and self._drawn is not None and now - self._drawn < CLOCK_SECONDS:
             return None
         self._drawn = now
         self._shown = lines_of(self._output, self._shown)
-        return Frame(self._follower.view(), self._shown)
+        return Frame(self._follower.view(), self._shown, behind=behind)
 
     def _read(self) -> bool:
-        """Read what is there, in bounded portions; true if there was anything."""
+        """Read what is there, for a bounded time; true if there is more."""
         started = self._clock()
-        before = self._follower.folded
-        while self._follower.advance() and self._clock() - started < CATCH_UP_SECONDS:
-            pass
-        return self._follower.folded != before
+        while self._follower.advance():
+            if self._clock() - started > CATCH_UP_SECONDS:
+                return True
+        return False
 
     def close(self) -> None:
         pass

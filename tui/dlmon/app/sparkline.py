@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 
 def sparkline(
@@ -15,13 +16,18 @@ def sparkline(
     high: float | None = None,
     log: bool = False,
 ) -> str:
-    """The last part of `values` in exactly `columns` characters, newest at the right; blank where there is no value.
+    """The whole of `values` in exactly `columns` characters, newest at the right; blank where there is no value.
 
     low, high: the ends of the scale, by default those of what is shown. A flat series stands at mid height.
-    More values than columns are averaged, so that the whole history is seen.
+    Where there are more values than columns, each column shows the mean of its part.
     """
-    if columns <= 0:
-        return ""
+    return _sparkline(tuple(values), columns, bars, low, high, log) if columns > 0 else ""
+
+
+@lru_cache(maxsize=512)  # most histories have not changed since the frame before
+def _sparkline(
+    values: tuple[float | None, ...], columns: int, bars: str, low: float | None, high: float | None, log: bool
+) -> str:
     shown = [_scaled(value, log) for value in squeeze(values, columns)]
     finite = [value for value in shown if value is not None]
     if not finite:
@@ -38,7 +44,7 @@ def squeeze(values: Sequence[float | None], columns: int) -> list[float | None]:
         return [value if value is not None and math.isfinite(value) else None for value in values]
     squeezed: list[float | None] = []
     for column in range(columns):
-        part = values[column * amount // columns : max((column + 1) * amount // columns, column * amount // columns + 1)]
+        part = values[column * amount // columns : (column + 1) * amount // columns]
         finite = [value for value in part if value is not None and math.isfinite(value)]
         squeezed.append(math.fsum(value / len(finite) for value in finite) if finite else None)
     return squeezed

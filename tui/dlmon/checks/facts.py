@@ -18,19 +18,22 @@ class Lacking(Exception):
     """Raised by a check that has not the facts it needs; the text names the fact."""
 
 
-class last_only(Generic[A, R]):
-    """Remember the result for the very last argument object: several checks ask the same of one snapshot."""
+class Remembered(Generic[A, R]):
+    """A function that remembers its last result as long as what `parts` picks of its argument is the same.
 
-    def __init__(self, function: Callable[[A], R]) -> None:
-        self._function = function
-        self._last: tuple[A, R] | None = None
+    Several checks ask the same of one snapshot, and most snapshots have no new sample.
+    """
+
+    def __init__(self, function: Callable[[A], R], parts: Callable[[A], tuple[object, ...]]) -> None:
+        self._function, self._parts = function, parts
+        self._last: tuple[tuple[object, ...], R] | None = None
 
     def __call__(self, argument: A) -> R:
-        last = self._last
-        if last is not None and last[0] is argument:
+        parts, last = self._parts(argument), self._last
+        if last is not None and all(one is other for one, other in zip(parts, last[0], strict=True)):
             return last[1]
         result = self._function(argument)
-        self._last = (argument, result)
+        self._last = (parts, result)
         return result
 
 

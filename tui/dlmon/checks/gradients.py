@@ -100,12 +100,17 @@ def _zero(facts: RankFacts, optimizer: int, rows: list[History], zeros: list[His
 @check("grads.nonfinite", needs="sampled gradients")
 def nonfinite(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
+    lost = [line.points.nonfinite[0] for line in snapshot.series if line.source == "loss" and line.points.nonfinite]
     for optimizer, rows in by_optimizer(histories(facts)).items():
         # One bad sample may be a mixed-precision step that is thrown away; weights that took it on are not.
         bad = [row for row in rows if row.nonfinite[-1] and (_poisoned(row) or all(row.nonfinite[-SAMPLES_ALL:]))]
         bad = [row for row in bad if _poisoned(row) or len(row.nonfinite) >= SAMPLES_ALL]
-        if bad:
+        if bad and not (lost and min(lost) <= _first_bad(bad)):  # then they only follow from the loss
             yield _nonfinite(facts, optimizer, rows, bad)
+
+
+def _first_bad(rows: Sequence[History]) -> int:
+    return min(next(step for step, count in zip(row.steps, row.nonfinite, strict=True) if count) for row in rows)
 
 
 def _poisoned(row: History) -> bool:
@@ -114,7 +119,6 @@ def _poisoned(row: History) -> bool:
 
 
 def _nonfinite(facts: RankFacts, optimizer: int, rows: list[History], bad: list[History]) -> Finding:
-    first = min(next(step for step, count in zip(row.steps, row.nonfinite, strict=True) if count) for row in bad)
     return Finding(
         id="grads.nonfinite",
         severity=ERROR,
@@ -123,7 +127,7 @@ def _nonfinite(facts: RankFacts, optimizer: int, rows: list[History], bad: list[
             "Look for log(0), division by zero, sqrt at 0 and overflow in float16 in front of these layers; "
             "clip gradients and lower the learning rate if the loss grew before."
         ),
-        step=first,
+        step=_first_bad(bad),
         rank=facts.rank,
         where=backward_site(facts),
         evidence={

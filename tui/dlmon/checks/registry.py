@@ -63,8 +63,15 @@ class Judge:
     def __init__(self, checks: Iterable[Registered] | None = None) -> None:
         self._checks = tuple(all_checks() if checks is None else checks)
         self._raised: dict[tuple[str, int | None, str], Finding] = {}
+        self._last: tuple[tuple[object, ...], Judgement] | None = None
 
     def __call__(self, snapshot: RunSnapshot) -> Judgement:
+        basis = _basis(snapshot)
+        if self._last is None or not _same(self._last[0], basis):
+            self._last = (basis, self._judge(snapshot))
+        return self._last[1]
+
+    def _judge(self, snapshot: RunSnapshot) -> Judgement:
         seen: dict[tuple[str, int | None, str], Finding] = {}
         abstained: list[Abstained] = []
         for registered in self._checks:
@@ -98,6 +105,17 @@ class Judge:
                 key=lambda f: (f.resolved, SEVERITIES.index(f.severity), order.get(f.id, len(order)), f.rank or 0),
             )
         )
+
+
+def _basis(snapshot: RunSnapshot) -> tuple[object, ...]:
+    """What a judgement rests on: a screen that redraws an idle run need not judge it again."""
+    return (snapshot.state, snapshot.signal, snapshot.step, *snapshot.facts.values(), *snapshot.series)
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    return len(one) == len(other) and all(
+        a is b or (isinstance(a, (str, int)) and a == b) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _key(finding: Finding) -> tuple[str, int | None, str]:

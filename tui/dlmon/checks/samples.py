@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dlmon.checks.facts import Lacking, last_only, parameters_of
+from dlmon.checks.facts import Lacking, Remembered, parameters_of
 from dlmon.state.snapshot import RankFacts
 from dlmon_probes import events
 
@@ -42,10 +42,9 @@ def histories(facts: RankFacts) -> dict[int, History]:
     """By parameter index. Raises Lacking where nothing was sampled yet."""
     if not facts.gradients:
         raise Lacking("no gradients were sampled yet")
-    return _histories(facts)
+    return _remembered(facts)
 
 
-@last_only
 def _histories(facts: RankFacts) -> dict[int, History]:
     named = parameters_of(facts)
     found: dict[int, History] = {}
@@ -61,6 +60,9 @@ def _histories(facts: RankFacts) -> dict[int, History]:
             history.weight.append(sample.weight[i])
             history.update.append(sample.update[i])
     return found
+
+
+_remembered = Remembered(_histories, lambda facts: (facts.gradients, facts.models))
 
 
 def recent(gradients: Sequence[events.Gradients]) -> list[events.Gradients]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlmon.commands.run import Look, take_keys_from_terminal
-from dlmon.errors import OK, UserError
+from dlmon.commands.run import Look, show
+from dlmon.errors import FAILED, OK, UserError
 from dlmon.runs import LAST, all_runs, resolve
 
 
 def attach(name: str | None, runs: Path, look: Look) -> int:
     """Follow a run; without a name the newest one that goes on, else the newest. One that is over is shown at its
     end."""
+    look.check()
     run = resolve(name or _newest(runs), runs)
     if look.on_screen:
-        return _screen(run.folder, "attach", look)
+        return show(run.folder, "attach", look)
     if run.over:
         return replay(str(run.folder), runs, look, speed=None)
     from dlmon.headless.live import follow
 
-    return follow(run.folder, as_json=look.as_json, forward=False)
+    lost = follow(run.folder, as_json=look.as_json) is None
+    return FAILED if lost else OK
 
 
 def _newest(runs: Path) -> str:
@@ -31,17 +33,11 @@ def replay(name: str, runs: Path, look: Look, *, speed: float | None) -> int:
     """Show a recorded run from its beginning. speed: times the real one (headless: at once where None)."""
     if speed is not None and not speed > 0:
         raise UserError(f"--speed {speed:g}: give a number above 0, such as 10 for ten times as fast")
+    look.check()
     run = resolve(name, runs)
     if look.on_screen and speed is None:
-        return _screen(run.folder, "replay", look)
+        return show(run.folder, "replay", look)
     from dlmon.headless.replay import replay as replay_headless
 
     replay_headless(run.folder, as_json=look.as_json, speed=speed)
     return OK
-
-
-def _screen(folder: Path, mode: str, look: Look) -> int:
-    take_keys_from_terminal()
-    from dlmon.app.main import run_app
-
-    return run_app(folder, mode=mode, ascii=look.ascii, theme=look.theme)

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlmon import text
+from dlmon.errors import FAILED
+from dlmon.headless.console import Console
 from dlmon.launch import command, start, terminal
+from dlmon.launch.forwarding import Forwarder
+from dlmon.record.manifest import read_manifest
+from dlmon.runs import short, shown_name
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,13 @@ class Look:
         wanted = not self.headless and not self.as_json
         return wanted and _terminal_for_a_screen()
 
+    def check(self) -> None:
+        """Raises UserError for a theme that there is not, before anything is started."""
+        if self.theme is not None:
+            from dlmon.app.settings import settings_for
+
+            settings_for(Path(), ascii=self.ascii, theme=self.theme)
+
 
 def run(
     argv: Sequence[str],
@@ -40,20 +53,42 @@ def run(
     look: Look,
 ) -> int:
     """Start and follow; the exit code of the training, or 0 after leaving it running. Raises UserError."""
+    look.check()
     built = command.build(argv, module=module, literal=literal, python=python)
+    forwarder = None if look.on_screen else Forwarder()
+    if forwarder is not None:
+        forwarder.install()
     started = start.start(built, runs, name=name, overhead=overhead)
     # From here on the training is on its way: what is imported now is imported beside torch.
-    if look.on_screen:
-        take_keys_from_terminal()
-        from dlmon.app.main import run_app
-
-        code = run_app(started.folder, mode="live", ascii=look.ascii, theme=look.theme)
-        started.reap()
-        return code
+    if forwarder is None:
+        return show(started.folder, "live", look)
     started.reap()
     from dlmon.headless.live import follow
 
-    return follow(started.folder, as_json=look.as_json, forward=True)
+    code = follow(started.folder, as_json=look.as_json, forwarder=forwarder)
+    return FAILED if code is None else code
+
+
+def show(folder: Path, mode: str, look: Look) -> int:
+    """Open the screen on a run; mode: "live", "attach" or "replay". Returns the exit code."""
+    _take_keys_from_terminal()
+    from dlmon.app.main import run_app
+
+    code = run_app(folder, mode=mode, ascii=look.ascii, theme=look.theme)
+    if mode == "live":
+        _say_how_it_ended(folder)
+    return code
+
+
+def _say_how_it_ended(folder: Path) -> None:
+    """The screen is gone, and with it what it said."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.outcome is None:
+        return
+    outcome = manifest.outcome
+    by = f" ({outcome.signal})" if outcome.signal else ""
+    line = f"exit code {outcome.code}{by} after {text.duration(outcome.seconds)}, recorded in {short(folder)}"
+    Console().say([f"{line}; look at it again with: dlmon replay {shown_name(folder)}"])
 
 
 def _terminal_for_a_screen() -> bool:
@@ -72,7 +107,7 @@ def _can_open_terminal() -> bool:
     return True
 
 
-def take_keys_from_terminal() -> None:
+def _take_keys_from_terminal() -> None:
     """With data piped into the training, the screen's keys come from the terminal itself."""
     if terminal.is_terminal(0):
         return

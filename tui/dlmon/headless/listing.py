@@ -18,6 +18,7 @@ from dlmon.state.snapshot import LOST
 from dlmon_probes import events
 
 _END = 1 << 20  # bytes at the end of a log that are looked at; a `gradients` line of a large model takes 200 KB
+_ENDING = ("SIGINT", "SIGTERM", "SIGKILL")  # others that are passed on ask for a checkpoint, not for the end
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _state(run: Run, files: Sequence[str]) -> str:
     if outcome is not None:
         end = events.Exit(outcome.ended, outcome.code, outcome.seconds, outcome.signal)
         crash = None if not files or _last(run.folder / files[0], "crash") is None else events.Crash(0, 0, "", "", [])
-        asked = _last(run.folder / layout.HOST, "signal") is not None
+        asked = (_last(run.folder / layout.HOST, "signal") or {}).get("signal") in _ENDING
         return phase.end_of(phase.Clues(outcome.ended, exit=end, stop_requested=asked, crash=crash))[0]
     if run.over:
         return LOST

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from dlmon.errors import FAILED, UserError
 from dlmon.headless.console import Console
 from dlmon.headless.events import json_lines
 from dlmon.headless.narrator import Narrator
 from dlmon.headless.output import OutputLines
 from dlmon.headless.summary import summary
 from dlmon.launch import processes, requests
+from dlmon.launch.forwarding import Forwarder
 from dlmon.record import layout
 from dlmon.record.manifest import Manifest, read_manifest
 from dlmon.record.reader import Tagged
@@ -27,35 +24,6 @@ POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5  # between looks of the narrator; judging costs more than reading
 ORPHAN_SECONDS = 3.0  # time for the guardian to take over before a run counts as lost
 START_SECONDS = 15.0
-
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-
-
-class Forwarder:
-    """Passes the signals that this process gets on to the training, as often as they come."""
-
-    def __init__(self, folder: Path, console: Console) -> None:
-        self._folder = folder
-        self._console = console
-        self._waiting: deque[int] = deque()
-
-    def install(self) -> None:
-        for number in _FORWARDED:
-            signal.signal(number, self._catch)
-
-    def _catch(self, number: int, _frame: FrameType | None) -> None:
-        self._waiting.append(number)
-
-    def send(self) -> None:
-        """Pass on what has come; kept for later while the supervisor is still starting."""
-        while self._waiting:
-            name = signal.Signals(self._waiting[0]).name.removeprefix("SIG")
-            try:
-                requests.send_signal(self._folder, name, by=f"process {os.getpid()}")
-            except UserError:
-                return
-            self._waiting.popleft()
-            self._console.say([f"SIG{name} passed on to the training"])
 
 
 class Ending:
@@ -71,9 +39,8 @@ class Ending:
         manifest = read_manifest(self._folder)
         if manifest is None or manifest.outcome is not None:
             return manifest
-        if self._abandoned(manifest):
-            return manifest
-        return None
+        elsewhere = manifest.host not in ("", os.uname().nodename)  # then only its outcome can tell
+        return manifest if not elsewhere and self._abandoned(manifest) else None
 
     def _abandoned(self, manifest: Manifest) -> bool:
         now = time.monotonic()
@@ -88,26 +55,24 @@ class Ending:
         return now - self._orphaned > ORPHAN_SECONDS
 
 
-def follow(folder: Path, *, as_json: bool, forward: bool) -> int:
-    """Stay with a run until it is over; the exit code of the training.
+def follow(folder: Path, *, as_json: bool, forwarder: Forwarder | None = None) -> int | None:
+    """Stay with a run until it is over; the exit code of the training, None when that is not known.
 
-    forward: this process stands for the training, and passes its signals on.
+    forwarder: of a process that stands for the training, and passes its signals on.
     """
     console = Console()
-    forwarder = Forwarder(folder, console)
-    if forward:
-        forwarder.install()
     ending = Ending(folder)
     shown = _Shown(folder, console, as_json=as_json)
     console.say([f"{folder.name}: recording in {short(folder)}"])
     while (last := ending.manifest()) is None:
-        forwarder.send()
+        if forwarder is not None:
+            console.say(f"SIG{name} passed on to the training" for name in forwarder.send(folder))
         if not shown.advance():
             time.sleep(POLL_SECONDS)
     shown.finish()
     if last.outcome is None:
         console.say(_lost(folder))
-        return FAILED
+        return None
     return last.outcome.code
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from dlmon.headless.console import Console
@@ -25,9 +24,8 @@ _BLOCK = 512
 class _Pace:
     """Waits so that the run's time passes `speed` times as fast as the clock; None: as fast as it goes."""
 
-    def __init__(self, speed: float | None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, speed: float | None) -> None:
         self._speed = speed
-        self._sleep = sleep
         self._start: tuple[float, float] | None = None
 
     @property
@@ -42,7 +40,7 @@ class _Pace:
         began, clock = self._start
         ahead = (t - began) / self._speed - (time.monotonic() - clock)
         if ahead > 0:
-            self._sleep(ahead)
+            time.sleep(ahead)
 
 
 def replay(folder: Path, *, as_json: bool, speed: float | None = None) -> None:

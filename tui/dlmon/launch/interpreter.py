@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -16,9 +15,10 @@ from dlmon.errors import UserError, reason
 
 OLDEST = (3, 9)  # of the Pythons that the probes run in
 _ASK_SECONDS = 20.0
+# Without the working folder on its path: a `json.py` there is the user's.
 _QUESTION = (
-    "import importlib.util, json, sys\n"
-    "print(json.dumps([sys.version_info[:2], importlib.util.find_spec('torch') is not None]))"
+    "import sys; sys.path[:] = [path for path in sys.path if path]; import importlib.util; "
+    "print(*sys.version_info[:2], int(importlib.util.find_spec('torch') is not None))"
 )
 
 
@@ -34,7 +34,7 @@ class Interpreter:
 
 def choose(given: str | None, script: Path | None = None) -> Interpreter:
     """The Python for a script: `--python`, else the first of these that has torch: the active virtual or conda
-    environment, dlmon's own, the script's shebang, `python` and `python3` on PATH.
+    environment, dlmon's own, the script's shebang, a .venv in the working folder, `python` and `python3` on PATH.
 
     Raises UserError when none has torch, or the given one cannot be started, is too old or has none.
     """
@@ -85,6 +85,7 @@ def _wanted(script: Path | None) -> Iterator[tuple[str, str]]:
     yield sys.executable, "dlmon's own"
     if script is not None and (named := shebang(script)):
         yield named, "the script's first line"
+    yield str(Path(".venv/bin/python").absolute()), "the .venv here"
     for name in ("python", "python3"):
         if found := shutil.which(name):
             yield found, f"{name} on PATH"
@@ -114,9 +115,9 @@ def ask(path: str, why: str) -> Interpreter | None:
         answer = subprocess.run(
             [path, "-c", _QUESTION], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_SECONDS, check=True
         )
-        version, has_torch = json.loads(answer.stdout.splitlines()[-1])
-        return Interpreter(path, (int(version[0]), int(version[1])), bool(has_torch), why)
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError, TypeError):
+        major, minor, found = map(int, answer.stdout.splitlines()[-1].split())
+        return Interpreter(path, (major, minor), bool(found), why)
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from dlmon.launch.recorder import EventLog, note
 
 SECONDS = 1.0
+FIRST_SECONDS = 0.25  # shares of processor time over less than that say nothing
 
 
 class Sampler:
@@ -36,6 +37,7 @@ class Sampler:
 
             machine = Machine(self._pid, str(self._folder))
             self.gpus = machine.gpu_uuids()
+            self._over.wait(FIRST_SECONDS)
             while not self._over.is_set():
                 began = time.monotonic()
                 self._events.write(machine.sample())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlmon.launch import processes, requests, sources, terminal
+from dlmon.launch.drain import Drain
 from dlmon.launch.guardian import Ward
 from dlmon.launch.recorder import EventLog, OutputLog, note
 from dlmon.launch.sampler import Sampler
@@ -21,12 +22,7 @@ from dlmon_probes import control
 from dlmon_probes.events import Exit, Phase, Signal
 
 STAGE_SECONDS = 0.1
-DRAIN_SECONDS = 0.3  # silence after which a terminal that something still holds open counts as read to its end
-LONGEST_DRAIN_SECONDS = 5.0
 INVENTORY_SECONDS = 3.0
-_READ = 1 << 16
-_TURN = 1 << 20  # bytes read from the terminal before anything else gets its turn
-_MOST_TYPED = 1 << 16
 
 STAGES = {
     control.STAGE_PYTHON: "python",
@@ -44,18 +40,17 @@ class Supervision:
     ) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._master = master
         self._ward = ward
         self._reaper = reaper
         self._events = EventLog(folder)
         self._output = OutputLog(folder, self._events)
+        self._drain = Drain(master, self._output)
         self._inbox = requests.Inbox(inbox) if inbox is not None else None
         self._sampler = Sampler(ward.child, folder, self._events)
         self._stopping = Stopping(ward.child, self._events, self._tree, lambda: terminal.foreground_group(master))
         self._page = _page(folder)
         self._stage = control.STAGE_NONE
         self._stage_due = time.monotonic()
-        self._typed = b""
         self._inventory: threading.Thread | None = None
         self._git: Git | None = None
 
@@ -90,7 +85,9 @@ class Supervision:
             note(f"run.json cannot be written: {error}")
 
     def _tree(self) -> list[int]:
-        return processes.training_tree(self._ward.child, self._reaper)
+        # A guardian that was killed adopts nothing, and its pid may by now be anyone's.
+        reaper = self._reaper if self._reaper in (os.getpid(), os.getppid()) else None
+        return processes.training_tree(self._ward.child, reaper)
 
     # ------------------------------------------------------------ the loop
 
@@ -99,7 +96,7 @@ class Supervision:
         self._write_manifest()
         self._sampler.start()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._master, selectors.EVENT_READ, self._drain)
+            selector.register(self._drain.master, selectors.EVENT_READ, self._drain.read)
             selector.register(wake, selectors.EVENT_READ, lambda: os.read(wake, 1024))
             if self._inbox is not None:
                 selector.register(self._inbox.fd, selectors.EVENT_READ, self._answer)
@@ -108,14 +105,19 @@ class Supervision:
 
     def _turn_until_end(self, selector: selectors.BaseSelector) -> int:
         while (status := self._ward.wait(adopted=self._reaper == os.getpid())) is None:
-            typing = selectors.EVENT_WRITE if self._typed else 0
-            if self._master in selector.get_map():
-                selector.modify(self._master, selectors.EVENT_READ | typing, self._drain)
             for key, _ in selector.select(self._pause()):
                 if key.data() is None:  # the terminal is closed; the training may go on without it
                     selector.unregister(key.fileobj)
+            self._watch_for_room(selector)
             self._tick(time.monotonic())
         return status
+
+    def _watch_for_room(self, selector: selectors.BaseSelector) -> None:
+        """Wake when the terminal takes input, as long as there is something left to type."""
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._drain.typed else 0)
+        key = selector.get_map().get(self._drain.master)
+        if key is not None and key.events != wanted:
+            selector.modify(self._drain.master, wanted, self._drain.read)
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
@@ -143,37 +145,6 @@ class Supervision:
             if self._stage < stage <= reached:
                 self._events.write(Phase(time.time(), name))
         self._stage = max(self._stage, reached)
-
-    # ------------------------------------------------------------ terminal
-
-    def _drain(self) -> bool | None:
-        """Terminal to disk; None when its other side is closed. Bounded, so that requests are heard in a flood."""
-        self._type()
-        parts: list[bytes] = []
-        size, more = 0, True
-        while size < _TURN:
-            try:
-                data = os.read(self._master, _READ)
-            except BlockingIOError:
-                break
-            except OSError:  # EIO: nobody has it open any more
-                data = b""
-            if not data:
-                more = False
-                break
-            parts.append(data)
-            size += len(data)
-        if parts:
-            self._output.write(b"".join(parts))
-        return True if more else None
-
-    def _type(self) -> None:
-        try:
-            self._typed = self._typed[os.write(self._master, self._typed) :] if self._typed else b""
-        except BlockingIOError:
-            return
-        except OSError:
-            self._typed = b""
 
     # ------------------------------------------------------------ signals and requests
 
@@ -203,13 +174,9 @@ class Supervision:
         elif op == requests.SIGNAL:
             self._forward(request["signal"], request["by"])
         elif op == requests.RESIZE:
-            try:
-                terminal.set_size(self._master, request["rows"], request["columns"])
-            except OSError:
-                return
+            self._drain.resize(request["rows"], request["columns"])
         elif op == requests.TYPE:
-            self._typed = (self._typed + request["data"])[:_MOST_TYPED]
-            self._type()
+            self._drain.type(request["data"])
 
     def _forward(self, name: str, by: str) -> None:
         """INT goes to the foreground group, as from the keyboard; others to the training alone, as from `kill`: its
@@ -227,7 +194,7 @@ class Supervision:
         ended = time.time()
         if self._stopping.begun:
             self._stopping.clear_up()
-        self._drain_rest()
+        self._drain.finish()
         self._look_at_stage()
         self._sampler.stop()
         self._output.tell(time.monotonic(), at_once=True)
@@ -240,18 +207,6 @@ class Supervision:
             self._inventory.join(timeout=INVENTORY_SECONDS)
         self._write_manifest(Outcome(code, name, seconds, ended))
         (self.folder / requests.NAME).unlink(missing_ok=True)
-
-    def _drain_rest(self) -> None:
-        """What was printed before the end; something that the training left running may hold the terminal open."""
-        began = quiet = time.monotonic()
-        while time.monotonic() - quiet < DRAIN_SECONDS and time.monotonic() - began < LONGEST_DRAIN_SECONDS:
-            before = self._output.offset
-            if self._drain() is None:
-                return
-            if self._output.offset != before:
-                quiet = time.monotonic()
-            else:
-                time.sleep(0.01)
 
 
 def _page(folder: Path) -> control.ControlPage | None:

@@ -161,6 +161,8 @@ def _updates(samples: Iterable[events.Gradients]) -> dict[int, list[float]]:
 
 def _mode(facts: RankFacts, step: int) -> ChecklistItem:
     if not facts.modes:
+        if any(model.modules for model in facts.models) and step:
+            return ChecklistItem("mode", PASS, "no dropout or batch norm: train and eval mode are the same")
         return ChecklistItem("mode", UNKNOWN if step else WAITING, "no dropout or batch norm seen")
     last = facts.modes[-1]
     if not last.modules:

@@ -51,7 +51,7 @@ class StepColumns:
         for key, values in event.loss.items():
             self._loss(key).extend(event.first, values[:size])
         for name in ROWS:
-            self._rows[name].extend(spread(getattr(event, name), size)[-WINDOW:])
+            self._rows[name].extend(getattr(event, name)[:size][-WINDOW:])
         self._grad_norm(event, size)
         self.lr = next((lr for lr in reversed(event.lr[:size]) if lr is not None), self.lr)
         if self.first_end is None:
@@ -61,7 +61,7 @@ class StepColumns:
         self._timing = None
 
     def _grad_norm(self, event: events.Steps, size: int) -> None:
-        norms = spread(event.grad_norm, size)
+        norms = event.grad_norm[:size]
         if norms.count(None) < len(norms):
             self._get("gradient norm", "gradient norm").extend(event.first, norms)
 
@@ -103,11 +103,6 @@ class StepColumns:
         if self._timing is None:
             self._timing = _timing(*(tuple(self._rows[name]) for name in ("dt", "wait", "samples")))
         return self._timing
-
-
-def spread(column: list[Any], size: int) -> list[Any]:
-    """A column of a block in full: one value may stand for all rows."""
-    return column * size if len(column) == 1 else column[:size]
 
 
 def _timing(dt: Sequence[float | None], wait: Sequence[float | None], samples: Sequence[int | None]) -> Timing:

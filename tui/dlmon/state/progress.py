@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlmon_probes import events
@@ -68,7 +69,7 @@ class BarProgress:
         outer = _outer(bars, inner)
         text = _epoch_text(bars, outer)
         self._epoch = text or self._epoch
-        return Progress(_total(outer, inner, step, text), text or self._epoch)
+        return Progress(_total(outer, inner, step), text or self._epoch)
 
 
 def _outer(bars: list[_Seen], inner: _Seen | None) -> _Seen | None:
@@ -104,23 +105,29 @@ def _counts_epochs(bar: events.Bar) -> bool:
     return bool(_EPOCH_WORD.search(bar.desc) or _EPOCH_WORD.search(bar.unit))
 
 
-def _total(outer: _Seen | None, inner: _Seen | None, step: int, epoch: str) -> int | None:
+def _total(outer: _Seen | None, inner: _Seen | None, step: int) -> int | None:
     if inner is None or inner.left is None or inner.steps_per_tick is None or inner.bar.total is None:
         return None
-    rate = inner.steps_per_tick
-    here = inner.left * rate
+    rounds = _rounds_left(outer, inner)
+    if rounds is None:
+        return None
     # The bar's last report may be older than the last step.
-    done = max(0, step - inner.step)
-    whole = inner.bar.total * rate
+    since = max(0, step - inner.step)
+    left = inner.left * inner.steps_per_tick + rounds * inner.bar.total * inner.steps_per_tick
+    return step + max(0, round(left - since))
+
+
+def _rounds_left(outer: _Seen | None, inner: _Seen) -> float | None:
+    """How many times the inner bar will still start anew; None where it says "epoch 3" and not of how many."""
     if outer is not None and outer.left is not None:
-        rounds_left = max(0.0, outer.left - 1)
-    else:
-        number, _, of = epoch.partition("/")
-        base = 0 if number == "0" else 1  # counted from 0 or from 1; "0/10" is the first of ten
-        if not of and _EPOCH.search(inner.bar.desc):
-            return None  # epoch 3 of nobody knows how many
-        rounds_left = max(0, int(of) - int(number) - (1 - base)) if of else 0
-    return step + max(0, round(here - done + rounds_left * whole))
+        return max(0.0, outer.left - 1)
+    match = _EPOCH.search(inner.bar.desc)
+    if match is None:
+        return 0.0
+    if match[2] is None:
+        return None
+    number, of = int(match[1]), int(match[2])
+    return max(0.0, of - number - (1 if number == 0 else 0))  # "0/10" is the first of ten
 
 
 class PassCounter:
@@ -138,19 +145,27 @@ class PassCounter:
     def steps(self, event: events.Steps) -> None:
         if self._loader is None or self._loader.batch_size is None:
             return
-        batch, size = self._loader.batch_size, len(event.at)
-        # A step after an evaluation also pulled the evaluation's batches: no step trains on more than its backwards.
-        pairs = zip(event.samples, event.micro * len(event.samples), strict=False) if len(event.micro) == 1 else zip(
-            event.samples * len(event.micro) if len(event.samples) == 1 else event.samples, event.micro, strict=False
-        )
-        rows = sum(min(rows, batch * max(1, micro)) for rows, micro in pairs if rows is not None)
-        self._rows += rows * size if len(event.samples) == len(event.micro) == 1 else rows
+        most = self._loader.batch_size
+        if _same(event.samples) and _same(event.micro):
+            self._rows += len(event.samples) * _consumed(event.samples[0], event.micro[0], most)
+        else:
+            rows = zip(event.samples, event.micro, strict=False)
+            self._rows += sum(_consumed(samples, micro, most) for samples, micro in rows)
 
     def text(self) -> str:
         """ "3" in the third pass; "" where it cannot be told."""
         if self._loader is None or not self._loader.samples or not self._rows:
             return ""
         return str((self._rows - 1) // self._loader.samples + 1)
+
+
+def _same(column: Sequence[int | None]) -> bool:
+    return bool(column) and column.count(column[0]) == len(column)
+
+
+def _consumed(samples: int | None, micro: int, batch_size: int) -> int:
+    """Rows that a step trained on: after an evaluation it also pulled that one's batches."""
+    return min(samples or 0, batch_size * max(1, micro))
 
 
 def eta(step: int, total: int | None, first: tuple[int, float] | None, last: float | None) -> float | None:

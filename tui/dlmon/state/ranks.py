@@ -33,6 +33,7 @@ class RankState:
         self.bars: dict[int, events.Bar] = {}
         self.evaluations: FirstLast[events.Evaluation] = FirstLast(FIRST, MOST_EVALUATIONS)
         self._models: dict[int, events.Model] = {}
+        self._model_rows: tuple[events.Model, ...] = ()
         self._optimizers: dict[int, events.Optimizer] = {}
         self._orders: FirstLast[events.Order] = FirstLast(FIRST, LAST)
         self._samples: FirstLast[events.Gradients] = FirstLast(FIRST, LAST)
@@ -112,6 +113,7 @@ class RankState:
 
     def _on_model(self, event: events.Model) -> None:
         self._models[event.root] = event
+        self._model_rows = tuple(self._models.values())
         self.gradients.model(event)
 
     def _on_optimizer(self, event: events.Optimizer) -> None:
@@ -208,7 +210,7 @@ class RankState:
             self._facts = RankFacts(
                 rank=self.rank,
                 hello=self.hello,
-                models=tuple(self._models.values()),
+                models=self._model_rows,
                 optimizers=self.optimizers,
                 series=dict(self.columns.sites),
                 orders=self._orders.items(),

@@ -1,4 +1,4 @@
-"""The one-row widgets around the panels: tabs, loss strip, timeline, footer, and the line of a screen that is too small."""
+"""The one-row widgets around the panels: tabs, loss strip, timeline, footer; and the line of too small a screen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tab_line(active: str, room: int) -> Line:
     return fit((Span(" "), *spans), room)
 
 
-def tab_at(column: int, active: str) -> str | None:
+def tab_at(column: int) -> str | None:
     """The panel whose tab is drawn at a column."""
     at = 1
     for index, (name, title) in enumerate(TABS, 1):
@@ -60,7 +60,8 @@ def timeline(playback: Playback, room: int, glyphs: Glyphs) -> Line:
     columns = max(8, room - width(head) - width(tail))
     share = playback.position / playback.length if playback.length > 0 else 1.0
     at = min(columns - 1, int(share * (columns - 1) + 0.5))
-    cells = [Span(glyphs.gauge[0], "series0") if index <= at else Span(glyphs.gauge[1], "frame") for index in range(columns)]
+    done, rest = Span(glyphs.gauge[0], "series0"), Span(glyphs.gauge[1], "frame")
+    cells = [done if index <= at else rest for index in range(columns)]
     for found in playback.findings:
         column = min(columns - 1, int(found.second / playback.length * (columns - 1))) if playback.length > 0 else 0
         cells[column] = Span("!", "warning")
@@ -75,7 +76,7 @@ class Tabs(LineWidget):
         super().__init__(id="tabs")
         self.active = "loss"
 
-    def compose_lines(self, room: int, height: int) -> Sequence[Line]:
+    def compose_lines(self, room: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         return [tab_line(self.active, room)]
 
 
@@ -85,7 +86,7 @@ class LossStrip(LineWidget):
     def __init__(self) -> None:
         super().__init__(id="loss_strip")
 
-    def compose_lines(self, room: int, height: int) -> Sequence[Line]:
+    def compose_lines(self, room: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         view = self.frame_now.view
         return [loss_strip(view.snapshot if view else None, room, self.glyphs)]
 
@@ -96,7 +97,7 @@ class Timeline(LineWidget):
     def __init__(self) -> None:
         super().__init__(id="timeline")
 
-    def compose_lines(self, room: int, height: int) -> Sequence[Line]:
+    def compose_lines(self, room: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         playback = self.frame_now.playback
         return [timeline(playback, room, self.glyphs)] if playback else []
 
@@ -110,7 +111,7 @@ class Footer(LineWidget):
         self.message = ""
         self.prompt: tuple[str, str, str] | None = None  # question, typed so far, hint
 
-    def compose_lines(self, room: int, height: int) -> Sequence[Line]:
+    def compose_lines(self, room: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         if self.prompt is not None:
             question, typed, hint = self.prompt
             left = line((f" {question} ", "message"), typed, (self.glyphs.prompt, "focus"))

@@ -25,6 +25,7 @@ class LineWidget(Widget):
 
     ALLOW_SELECT = False
     can_focus = False
+    exact = False  # compose_lines gives lines of just the right width
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -49,7 +50,9 @@ class LineWidget(Widget):
         if not self.display or not room or not height:
             self._drawn_size = (0, 0)
             return
-        lines = [fit(spans, room) for spans in self.compose_lines(room, height)][:height]
+        lines = list(self.compose_lines(room, height))[:height]
+        if not self.exact:
+            lines = [fit(spans, room) for spans in lines]
         lines += [fit((), room)] * (height - len(lines))
         if self._drawn_size != (room, height):
             self._lines, self._drawn_size = lines, (room, height)
@@ -114,6 +117,7 @@ def _common(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
 class Panel(LineWidget):
     """A titled part of the screen. Its number is the key that goes to it."""
 
+    exact = True
     title_text = ""
     number = 0
 

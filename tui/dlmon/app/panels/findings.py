@@ -8,7 +8,7 @@ from dlmon.app.content import Content, waiting
 from dlmon.app.crash_text import crash_lines
 from dlmon.app.finding_text import block_lines, quiet_line, strip_lines
 from dlmon.app.glyphs import Glyphs
-from dlmon.app.lines import Line, line, wrap
+from dlmon.app.lines import Line, Span, line, wrap
 from dlmon.app.panels.base import LineWidget, Panel
 from dlmon.app.source import Frame
 from dlmon.checks.finding import Finding
@@ -28,7 +28,7 @@ def findings_content(frame: Frame, room: int, height: int, glyphs: Glyphs, *, se
         starts.append(len(lines))
         lines += [*block_lines(finding, room, glyphs, selected=index == selected and len(judgement.findings) > 1), ()]
         if crash and finding.id.startswith("crash."):
-            lines += [*_indented(crash), ()]
+            lines += [*_indented(crash, glyphs), ()]
             crash = []
     if crash:
         lines = [*crash, (), *lines]
@@ -36,12 +36,14 @@ def findings_content(frame: Frame, room: int, height: int, glyphs: Glyphs, *, se
         lines += [quiet_line(judgement, snapshot, glyphs), (), *_abstained(frame, room)]
     if selected and selected < len(starts):
         first = max(min(first, starts[selected]), starts[selected] - max(0, height - 6))
+    while lines and not lines[-1]:
+        lines.pop()
     first = max(0, min(first, len(lines) - height))
     return Content(lines[first : first + height], _note(frame, first, height, len(lines)), first, len(lines))
 
 
-def _indented(lines: Sequence[Line]) -> list[Line]:
-    return [(*line("   "), *spans) for spans in lines]
+def _indented(lines: Sequence[Line], glyphs: Glyphs) -> list[Line]:
+    return [(Span(" " + glyphs.indent), *spans) for spans in lines]
 
 
 def _abstained(frame: Frame, room: int) -> list[Line]:
@@ -71,11 +73,15 @@ class FindingsStrip(LineWidget):
     def __init__(self) -> None:
         super().__init__(id="findings_strip")
 
-    def compose_lines(self, room: int, height: int) -> Sequence[Line]:
+    def lines_for(self, room: int, most: int) -> Sequence[Line]:
+        """On at most `most` rows: as many as it wants of them."""
         view = self.frame_now.view
         if view is None:
-            return strip_lines(None, None, room, height, self.glyphs)
-        return strip_lines(view.judgement, view.snapshot, room, height, self.glyphs)
+            return strip_lines(None, None, room, most, self.glyphs)
+        return strip_lines(view.judgement, view.snapshot, room, most, self.glyphs)
+
+    def compose_lines(self, room: int, height: int) -> Sequence[Line]:
+        return self.lines_for(room, height)
 
 
 class Findings(Panel):
@@ -90,11 +96,13 @@ class Findings(Panel):
         self.first = 0
 
     def content(self, room: int, height: int) -> Content:
-        content = findings_content(
-            self.frame_now, room, height, self.glyphs, selected=self.selected, first=self.first
-        )
+        content = findings_content(self.frame_now, room, height, self.glyphs, selected=self.selected, first=self.first)
         self.first = content.first
         return content
+
+    def wanted_rows(self, room: int) -> int:
+        """Inside the frame, to show everything."""
+        return findings_content(self.frame_now, room, 10_000, self.glyphs, selected=0, first=0).total
 
     def findings(self) -> Sequence[Finding]:
         return self.frame_now.view.judgement.findings if self.frame_now.view else ()

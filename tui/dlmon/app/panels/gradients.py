@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from dlmon.app.content import Content, waiting
@@ -18,6 +19,7 @@ _NUMBER = 9  # cells: three before the point, six from it on
 _ZEROS = 7
 _STATE = 15
 _LEAST_NAME = 16
+_LEAST_RANGE = 10.0
 
 
 def gradients_content(
@@ -42,9 +44,9 @@ def _widths(room: int, rows: Sequence[Row]) -> tuple[int, int]:
     fixed = 3 * (_NUMBER + 1) + _ZEROS + 1 + _STATE + 1
     left = room - fixed
     needed = max([_LEAST_NAME, *(len(row.name) for row in rows)])
-    name = max(_LEAST_NAME, min(needed, left - 11))
+    name = max(_LEAST_NAME, min(needed, left - 6))
     trend = min(24, left - name - 1)
-    return (max(8, left), 0) if trend < 6 else (name, trend)
+    return (max(8, left), 0) if trend < 5 else (name, trend)
 
 
 def _header(name: int, trend: int, fold: bool) -> Line:
@@ -60,11 +62,23 @@ def _line(row: Row, name: int, trend: int, glyphs: Glyphs) -> Line:
     muted = "dim" if row.state == "frozen" else "text"
     spans = [Span(label + " ", muted), Span(aligned(row.norm).ljust(_NUMBER)[:_NUMBER] + " ", muted)]
     if trend:
-        spans.append(Span(sparkline(row.trend, trend, glyphs.bars, log=True) + " ", row.role))
+        faint = "axis" if row.state == "healthy" else row.role  # calm where all is well
+        low, high = _trend_scale(row.trend)
+        spans.append(Span(sparkline(row.trend, trend, glyphs.bars, low=low, high=high, log=True) + " ", faint))
     numbers = aligned(row.weight).ljust(_NUMBER)[:_NUMBER] + " " + aligned(row.update).ljust(_NUMBER)[:_NUMBER] + " "
     zeros = percent(row.zeros).rjust(_ZEROS)
     spans += [Span(numbers + zeros + "  ", muted), Span(pad(row.words, _STATE - 1), row.role)]
     return tuple(spans)
+
+
+def _trend_scale(trend: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """The ends of a trend's logarithmic scale: at least a factor of ten apart, so that noise looks like noise."""
+    known = [norm for norm in trend if norm is not None and 0 < norm < math.inf]
+    if not known:
+        return None, None
+    low, high = min(known), max(known)
+    widen = math.sqrt(max(1.0, _LEAST_RANGE * low / high))
+    return low / widen, high * widen
 
 
 def _note(step: int | None, rows: Sequence[Row], fold: bool, needle: str, first: int, visible: int) -> str:
@@ -92,6 +106,7 @@ class Gradients(Panel):
         self.first = 0
         self._of: tuple[Sequence[ParameterView] | None, bool, str] = (None, False, "")
         self._rows: list[Row] = []
+        self._drawn: tuple[tuple[object, ...], Content] | None = None
 
     def rows(self) -> list[Row]:
         view = self.frame_now.view
@@ -102,10 +117,16 @@ class Gradients(Panel):
         return self._rows
 
     def content(self, room: int, height: int) -> Content:
+        rows = self.rows()
+        view = self.frame_now.view
+        asked = (rows, room, height, self.first, self.glyphs, view.snapshot.over if view else None)
+        if rows and self._drawn is not None and self._drawn[0][0] is rows and self._drawn[0][1:] == asked[1:]:
+            return self._drawn[1]
         content = gradients_content(
-            self.frame_now, self.rows(), room, height, self.glyphs, fold=self.fold, needle=self.needle, first=self.first
+            self.frame_now, rows, room, height, self.glyphs, fold=self.fold, needle=self.needle, first=self.first
         )
         self.first = content.first
+        self._drawn = (asked, content)
         return content
 
     def toggle_fold(self) -> None:

@@ -31,10 +31,12 @@ def header_lines(frame: Frame, name: str, room: int, height: int, *, frozen: boo
     if height == 1:
         return [_one_row(snapshot, title, right, room)]
     # The pace gives way first: what the run is doing and how far it is are what one looks for.
-    last = [*_times(snapshot)]
+    second = _shorter([*_counts(snapshot), *_pace(snapshot), *_times(snapshot)], 2)
+    if not width(second[0]):
+        second = [line((" ".join(snapshot.command), "dim"))]
     return [
         spread((Span(" "), *joined([(cut(title[0], 32), "name"), _state(snapshot)])), (*right, Span(" ")), room),
-        fit((Span(" "), *first_that_fits(_shorter([*_counts(snapshot), *_pace(snapshot), *last], 2), room - 2)), room),
+        fit((Span(" "), *first_that_fits(second, room - 2)), room),
     ]
 
 
@@ -97,6 +99,8 @@ def _times(snapshot: RunSnapshot) -> list[Part]:
     if snapshot.over:
         return []
     left = about(snapshot.eta)
+    if not snapshot.step:
+        return [(f"started {duration(snapshot.elapsed)} ago", "text")]
     return [(duration(snapshot.elapsed) + (f", {left} left" if left else ""), "text")]
 
 
@@ -122,7 +126,7 @@ def findings_count(judgement: Judgement) -> Part:
     """`2 findings` in the colour of the worst."""
     found = open_findings(judgement)
     if not found:
-        return "no findings", "dim"
+        return "", "dim"  # the row below says so
     severities = {finding.severity for finding in found}
     role = "bad" if ERROR in severities else "warning" if WARNING in severities else "hint"
     return plural(len(found), "finding"), role

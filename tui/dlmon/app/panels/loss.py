@@ -7,31 +7,37 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from dlmon.app.chart import SERIES_ROLES, Picture, draw
-from dlmon.app.chart_view import Chart, ChartView, charts_of, values_of
+from dlmon.app.chart_view import Chart, ChartView, chart_at, values_of
 from dlmon.app.content import Content, waiting
 from dlmon.app.glyphs import Glyphs
 from dlmon.app.lines import Line, Span, cut, fit, joined, line, width
 from dlmon.app.panels.base import Panel
+from dlmon.app.panels.stages import stages_content
 from dlmon.app.source import Frame
 from dlmon.app.sparkline import sparkline
 from dlmon.state.snapshot import IMPORTING, OVER, PREPARING, STARTING, RunSnapshot, SeriesView
-from dlmon.text import count, number, place, plural
+from dlmon.text import count, number, place, plural, setting
 
 _STROKES = ("──", "╌╌", "··", "─·", "──", "╌╌")
 
 
-def loss_content(frame: Frame, view: ChartView, room: int, height: int, glyphs: Glyphs) -> Content:
-    """The chart with its legend on top. Says what it waits for while there is nothing to draw."""
-    charts = charts_of(frame.view.snapshot) if frame.view else []
-    if not charts:
-        return Content(waiting(_waiting_for(frame), room, height))
-    chart = charts[view.group % len(charts)]
+def loss_content(
+    frame: Frame, view: ChartView, room: int, height: int, glyphs: Glyphs, *, alone: bool = False
+) -> Content:
+    """The chart with its legend on top. Says what it waits for while there is nothing to draw; where no other panel
+    is in sight (`alone`), below it what the run has shown so far."""
+    chart = chart_at(frame.view.snapshot, view.group) if frame.view else None
+    if chart is None:
+        lines = waiting(_waiting_for(frame), room, height)
+        if alone and frame.view:
+            lines += [(), *stages_content(frame, room, height - len(lines) - 1, glyphs).lines]
+        return Content(lines)
     first, last = view.window(chart.last_step(), chart.first_step())
     picture = Picture(chart.curves(), chart.evaluation_marks(), first, last, view.log, view.cursor)
     legend = legend_of(chart, room, glyphs)
     body, axis = draw(picture, room, height - len(legend), glyphs)
     notes = [chart.title] if chart.title != "loss" else []
-    notes += [_lr(frame)] if view.group % len(charts) == 0 and _lr(frame) else []
+    notes += [_lr(frame)] if chart.title == "loss" and _lr(frame) else []
     notes += ["log scale"] if view.log else []
     notes += [f"steps {count(first)}–{count(last)}"] if view.span is not None else []
     notes += [f"highest {number(axis.cut)} is above the top"] if axis.cut is not None else []
@@ -41,8 +47,6 @@ def loss_content(frame: Frame, view: ChartView, room: int, height: int, glyphs: 
 
 
 def _lr(frame: Frame) -> str:
-    from dlmon.text import setting
-
     lr = frame.view.snapshot.lr if frame.view else None
     return f"learning rate {setting(lr)}" if lr is not None else ""
 
@@ -57,31 +61,43 @@ def _waiting_for(frame: Frame) -> str:
 
 
 def legend_of(chart: Chart, room: int, glyphs: Glyphs) -> list[Line]:
-    """Name, line of the source and newest value of each series, on as few rows as it takes, at most two."""
-    entries = [_entry(series, _stroke(index, glyphs), index) for index, series in enumerate(chart.series)]
-    offset = len(entries)
-    for index, series in enumerate(chart.marks, offset):
+    """Name, line of the source and newest value of each series; on one row, without the sources if that makes them
+    fit, else on two."""
+    entries = _entries(chart, glyphs, places=True)
+    rows = _rows(entries, room)
+    if len(rows) > 1:
+        short = _rows(_entries(chart, glyphs, places=False), room)
+        rows = short if len(short) == 1 or len(rows) > 2 else rows
+    if len(rows) > 2:
+        rows = [rows[0], (*fit(rows[1], room - 2), Span(" …", "dim"))]
+    return [fit(row, room) for row in rows]
+
+
+def _entries(chart: Chart, glyphs: Glyphs, *, places: bool) -> list[Line]:
+    entries = [_entry(series, _stroke(index, glyphs), index, places) for index, series in enumerate(chart.series)]
+    for index, series in enumerate(chart.marks):
         sign = glyphs.evaluation[index % len(glyphs.evaluation)]
-        entries.append(_entry(series, f"{sign} ", index, name=f"evaluation {series.name}"))
+        name = series.name if len(chart.marks) > 1 else series.name.partition(" (")[0]  # there is only one loader
+        entries.append(_entry(series, sign, len(chart.series) + index, places, name=f"evaluation {name}"))
+    return entries
+
+
+def _rows(entries: Sequence[Line], room: int) -> list[Line]:
     rows: list[Line] = [()]
     for entry in entries:
-        gap = line("   ") if rows[-1] else ()
         if rows[-1] and width(rows[-1]) + 3 + width(entry) > room:
-            if len(rows) == 2:
-                rows[-1] = (*rows[-1], Span(" …", "dim"))
-                break
             rows.append(())
-            gap = ()
+        gap = line("   ") if rows[-1] else ()
         rows[-1] = (*rows[-1], *gap, *entry)
-    return [fit(row, room) for row in rows]
+    return rows
 
 
 def _stroke(index: int, glyphs: Glyphs) -> str:
     return "*#%@$&"[index % 6] * 2 if glyphs.ascii else _STROKES[index % len(_STROKES)]
 
 
-def _entry(series: SeriesView, sign: str, index: int, name: str = "") -> Line:
-    where = place(series.where.file, series.where.line) if series.where else ""
+def _entry(series: SeriesView, sign: str, index: int, places: bool, name: str = "") -> Line:
+    where = place(series.where.file, series.where.line) if series.where and places else ""
     role = SERIES_ROLES[index % len(SERIES_ROLES)]
     value = number(series.last)
     bad = series.last is not None and not math.isfinite(series.last)
@@ -119,10 +135,9 @@ def _at(series: SeriesView, step: int) -> str:
 
 def loss_strip(snapshot: RunSnapshot | None, room: int, glyphs: Glyphs) -> Line:
     """The loss in one row, for narrow screens: name, value, and its whole course as a sparkline."""
-    charts = charts_of(snapshot) if snapshot else []
-    if snapshot is None or not charts or not charts[0].series:
+    chart = chart_at(snapshot, 0) if snapshot else None
+    if chart is None or not chart.series:
         return fit(line((" loss  ", "dim"), ("not seen yet", "dim")), room)
-    chart = charts[0]
     series = chart.series[0]
     parts: list[tuple[str, str]] = [(f" {cut(series.name, 16)} {number(series.last)}", "strong")]
     after = [f"evaluation {number(marks.last)}" for marks in chart.marks[:1]]
@@ -151,15 +166,14 @@ class Loss(Panel):
         self.view = ChartView()
 
     def content(self, room: int, height: int) -> Content:
-        return loss_content(self.frame_now, self.view, room, height, self.glyphs)
+        return loss_content(self.frame_now, self.view, room, height, self.glyphs, alone=self.frameless)
 
     def look(self, view: ChartView) -> None:
         self.view = view
         self.redraw()
 
     def chart(self) -> Chart | None:
-        charts = charts_of(self.frame_now.view.snapshot) if self.frame_now.view else []
-        return charts[self.view.group % len(charts)] if charts else None
+        return chart_at(self.frame_now.view.snapshot, self.view.group) if self.frame_now.view else None
 
     def last_step(self) -> int:
         chart = self.chart()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlmon.app.content import Content, waiting
 from dlmon.app.glyphs import Glyphs
-from dlmon.app.lines import Line, Span, cut, joined, line, width, wrap
+from dlmon.app.lines import Line, Span, cut, first_that_fits, joined, line, width, wrap
 from dlmon.app.panels.base import Panel
 from dlmon.app.source import Frame
 from dlmon.app.sparkline import sparkline
@@ -15,7 +15,8 @@ from dlmon.text import duration, number, part_of, percent, plural, size, sizes
 from dlmon_probes.events import Gpu, Host, Memory, ProcessRow
 
 _LABEL = 8
-_BUSY = 0.9  # the word beside a nearly full device; the number says it too
+_FULL = 0.9  # share of a device's memory, and share of the step spent waiting for data, from which on the colour
+_STARVED = 0.5  # repeats what the number says
 
 
 def machine_content(frame: Frame, room: int, height: int, glyphs: Glyphs) -> Content:
@@ -28,7 +29,7 @@ def machine_content(frame: Frame, room: int, height: int, glyphs: Glyphs) -> Con
     torch = [_torch_line(memory, room) for memory in snapshot.machine.torch]
     gpus = _gpu_lines(host, snapshot.machine, room, height - len(fixed) - len(torch), glyphs)
     lines = [*gpus, *torch, *fixed]
-    lines += _process_lines(host.processes, room, height - len(lines))
+    lines += _process_lines(host.processes, height - len(lines))
     return Content(lines, _note(snapshot))
 
 
@@ -38,7 +39,7 @@ def _note(snapshot: RunSnapshot) -> str:
     if governor is None:
         return ""
     often = "every step" if governor.every <= 1 else f"every {governor.every} steps"
-    return f"probes {percent(governor.overhead)} of step time, sampling {often}"
+    return f"probes cost {percent(governor.overhead)}, sample {often}"
 
 
 def _label(text: str) -> Span:
@@ -47,8 +48,8 @@ def _label(text: str) -> Span:
 
 def _gpu_lines(host: Host, machine: MachineView, room: int, height: int, glyphs: Glyphs) -> list[Line]:
     if not host.gpus:
-        note = host.gpu_note or "no NVIDIA GPU here"
-        return [line(_label("GPU" if at == 0 else ""), (text, "text")) for at, text in enumerate(wrap(note, room - _LABEL))]
+        note = wrap(host.gpu_note or "no NVIDIA GPU here", room - _LABEL)
+        return [line(_label("" if at else "GPU"), text) for at, text in enumerate(note)]
     blocks = [_gpu_block(gpu, machine, room, glyphs) for gpu in host.gpus]
     if sum(len(block) for block in blocks) <= max(height, 2):
         return [row for block in blocks for row in block]
@@ -65,7 +66,12 @@ def _gpu_block(gpu: Gpu, machine: MachineView, room: int, glyphs: Glyphs) -> lis
     columns = max(0, min(40, room - _LABEL - len(busy) - len(name) - 3))
     spark = sparkline(history, columns, glyphs.bars, low=0.0, high=1.0)
     lines = [line((label, "strong"), (busy, "text"), (spark, "series0"), (f"  {cut(name, room)}", "dim"))]
-    lines.append(line(" " * _LABEL, *joined(_memory_parts(gpu) + _power_parts(gpu))))
+    memory, power = _memory_parts(gpu), _power_parts(gpu)
+    one_row = line(" " * _LABEL, *joined(memory + power))
+    if width(one_row) <= room:
+        lines.append(one_row)
+    else:
+        lines += [line(" " * _LABEL, *joined(parts)) for parts in (memory, power) if parts]
     if gpu.throttle:
         lines.append(line(" " * _LABEL, (f"slowed down: {', '.join(gpu.throttle)}", "warning")))
     return lines
@@ -85,7 +91,7 @@ def _gpu_line(gpu: Gpu, room: int) -> Line:
 
 
 def _memory_parts(gpu: Gpu) -> list[tuple[str, str]]:
-    full = gpu.used is not None and gpu.total and gpu.used / gpu.total > _BUSY
+    full = gpu.used is not None and gpu.total and gpu.used / gpu.total > _FULL
     parts = [(part_of(gpu.used, gpu.total), "warning" if full else "text")]
     if gpu.own is not None:
         parts.append((f"this run {size(gpu.own)}", "text"))
@@ -106,8 +112,10 @@ def _power_parts(gpu: Gpu) -> list[tuple[str, str]]:
 
 def _torch_line(memory: Memory, room: int) -> Line:
     (allocated, reserved, peak), unit = sizes(memory.allocated, memory.reserved, memory.peak)
-    text = f"{memory.device}   allocated {allocated}   reserved {reserved}   peak {peak} {unit}"
-    return line(_label("torch"), cut(text, room - _LABEL))
+    parts = [memory.device, f"allocated {allocated}", f"reserved {reserved}", f"peak {peak} {unit}"]
+    short = [memory.device, f"used {allocated}", f"held {reserved}", f"peak {peak} {unit}"]
+    choices = [joined(parts), joined(parts, "  "), joined(short, "  ")]
+    return line(_label("torch"), *first_that_fits(choices, room - _LABEL))
 
 
 def _step_lines(snapshot: RunSnapshot, room: int) -> list[Line]:
@@ -116,7 +124,8 @@ def _step_lines(snapshot: RunSnapshot, room: int) -> list[Line]:
         return [line(_label("step"), ("first step not seen yet", "dim"))]
     parts: list[str | tuple[str, str]] = [f"{duration(timing.median)} median", f"{duration(timing.p95)} p95"]
     if timing.wait_share is not None:
-        parts.append((f"{percent(timing.wait_share)} waiting for data", "warning" if timing.wait_share > 0.5 else "text"))
+        role = "warning" if timing.wait_share > _STARVED else "text"
+        parts.append((f"{percent(timing.wait_share)} waiting for data", role))
     if timing.samples_rate is not None:
         parts.append(f"{number(timing.samples_rate)} samples/s")
     row = line(_label("step"), *joined(parts))
@@ -133,17 +142,17 @@ def _host_lines(host: Host, machine: MachineView, room: int, glyphs: Glyphs) -> 
     ram = f"{percent(host.ram_used / host.ram_total if host.ram_total else None):>5} {ram}"
     text = max(len(cpu), len(ram))
     columns = max(0, min(40, room - _LABEL - text - 2))
-    lines = [
-        line(_label("CPU"), cpu.ljust(text + 2), (sparkline(machine.cpu, columns, glyphs.bars, low=0, high=1), "series0")),
-        line(_label("RAM"), ram.ljust(text + 2), (sparkline(machine.ram, columns, glyphs.bars, low=0, high=1), "series0")),
-    ]
+    lines = []
+    for label, words, history in (("CPU", cpu, machine.cpu), ("RAM", ram, machine.ram)):
+        spark = sparkline(history, columns, glyphs.bars, low=0.0, high=1.0)
+        lines.append(line(_label(label), words.ljust(text + 2), (spark, "series0")))
     disk = [f"{size(host.disk_free)} free"] if host.disk_free is not None else []
     disk += [f"read {size(host.disk_read)}/s"] if host.disk_read is not None else []
     disk += [f"write {size(host.disk_write)}/s"] if host.disk_write is not None else []
     return [*lines, line(_label("disk"), *joined(disk))] if disk else lines
 
 
-def _process_lines(processes: Sequence[ProcessRow], room: int, height: int) -> list[Line]:
+def _process_lines(processes: Sequence[ProcessRow], height: int) -> list[Line]:
     """The training's process tree, busiest first; what does not fit is summed up in the last row."""
     if not processes or height < 1:
         return []

@@ -6,7 +6,7 @@ from dlmon.app.content import Content, waiting
 from dlmon.app.lines import Line, Span, fit, line
 from dlmon.app.panels.base import Panel
 from dlmon.app.source import OutputLines
-from dlmon.text import clean, count, plural
+from dlmon.text import clean, plural
 
 _TAB = 8
 
@@ -36,7 +36,7 @@ def _note(output: OutputLines, bottom: int | None, needle: str) -> str:
         below = max(0, output.count - 1 - bottom)
         parts.append(f"{plural(below, 'line')} below, end follows again" if below else "at the end")
     elif not needle:
-        parts.append(f"{count(output.count)} lines")
+        parts.append(plural(output.count, "line"))
     return ", ".join(parts)
 
 

@@ -11,7 +11,7 @@ from dlmon.app.panels.base import Panel
 from dlmon.app.source import Frame
 from dlmon.app.sparkline import gauge
 from dlmon.state.snapshot import BarView, RankView, RunSnapshot
-from dlmon.text import about, count, duration, number, percent
+from dlmon.text import about, count, duration, number, percent, plural
 from dlmon_probes.events import Bar
 
 _SILENT = 10.0  # seconds without a line from a rank before its silence is written out
@@ -96,9 +96,10 @@ def _bar(bar: BarView, world: int, label: int, numbers: int, tail: int, room: in
 def _overall(snapshot: RunSnapshot, room: int, glyphs: Glyphs) -> list[Line]:
     """No bar of the script's own: what dlmon knows by itself."""
     if not snapshot.total_steps:
+        if not snapshot.step:
+            return [line((" no progress bar seen yet", "dim"))]
         words = "the script shows no progress bar (tqdm or rich)"
-        steps = f"{count(snapshot.step)} steps done" if snapshot.step else "no step yet"
-        return [joined([(steps, "text"), (words, "dim")])]
+        return [joined([(f"{plural(snapshot.step, 'step')} done", "text"), (words, "dim")])]
     share = snapshot.step / snapshot.total_steps
     numbers = f"{count(snapshot.step)} of {count(snapshot.total_steps)} steps"
     done, rest = gauge(share, max(4, room - len(numbers) - 10), glyphs.gauge)

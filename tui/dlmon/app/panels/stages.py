@@ -17,7 +17,8 @@ _ROLES = {"pass": "good", "fail": "bad"}
 def stages_content(frame: Frame, room: int, height: int, glyphs: Glyphs) -> Content:
     snapshot = frame.view.snapshot if frame.view else None
     if snapshot is None or not snapshot.smoke:
-        return Content(waiting("first step not seen yet: the checklist is ticked as the run meets each item", room, height))
+        words = "first step not seen yet: the checklist is ticked as the run meets each item"
+        return Content(waiting(words, room, height))
     names = max(len(item.name) for item in snapshot.smoke)
     lines = [row for item in snapshot.smoke for row in _item(item, names, room, glyphs)]
     if len(lines) > height:  # details on one row each, then
@@ -27,10 +28,10 @@ def stages_content(frame: Frame, room: int, height: int, glyphs: Glyphs) -> Cont
 
 def _item(item: ChecklistItem, names: int, room: int, glyphs: Glyphs) -> list[Line]:
     role = _ROLES.get(item.verdict, "dim")
-    indent = " " * (names + 5)
+    indent = glyphs.indent + " " * (names + 2)
     detail = wrap(item.detail, room - len(indent))
     muted = "text" if item.verdict in _ROLES else "dim"
-    first = line((glyphs.verdict(item.verdict) + " ", role), (item.name.ljust(names) + "  ", muted), (detail[0], muted))
+    first = line((glyphs.verdict(item.verdict), role), (item.name.ljust(names) + "  ", muted), (detail[0], muted))
     return [first, *(line(indent, (rest, muted)) for rest in detail[1:])]
 
 

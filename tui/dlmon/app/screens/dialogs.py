@@ -41,9 +41,9 @@ class Help(Dialog[None]):
 def _block(group: str, rows: Sequence[tuple[str, str]], room: int) -> list[Line]:
     lines = [line((group, "strong"))]
     for label, description in rows:
-        texts = wrap(description, room - 13)
-        lines.append(line("  ", (f"{label:<11}", "key"), texts[0]))
-        lines += [line(" " * 13, text) for text in texts[1:]]
+        texts = wrap(description, room - 16)
+        lines.append(line("  ", (f"{label:<14}", "key"), texts[0]))
+        lines += [line(" " * 16, text) for text in texts[1:]]
     return [*lines, ()]
 
 

@@ -22,10 +22,14 @@ class LiveMonitor(Monitor):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.control = TrainingControl(settings.folder)
+        self._terminal_size: tuple[int, int] | None = None
 
-    @property
-    def over(self) -> bool:
-        return self.frame.view is not None and self.frame.view.snapshot.over
+    def on_resize(self) -> None:
+        """The window was resized (the first size is not a change: another screen may have set it)."""
+        size = (self.app.size.height, self.app.size.width)
+        if self._terminal_size is not None and self._terminal_size != size and not self.over:
+            self.control.resize(*size)
+        self._terminal_size = size
 
     def action_pause(self) -> None:
         self.say("the run is over" if self.over else self.control.toggle_pause())

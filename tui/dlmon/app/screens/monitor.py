@@ -12,13 +12,13 @@ from textual.screen import Screen
 
 from dlmon.app.board import Board
 from dlmon.app.keymap import LIVE, REPLAY, footer_keys, keys_for
-from dlmon.app.layout import LEAST, PANELS, Wishes, plan
+from dlmon.app.layout import LEAST, MOST_STRIP, PANELS, Wishes, plan
 from dlmon.app.palette import PALETTES, Palette, next_palette
 from dlmon.app.panels.bars import Footer, LossStrip, Tabs, Timeline, TooSmall, tab_at
 from dlmon.app.panels.base import LineWidget, Panel
 from dlmon.app.panels.findings import Findings, FindingsStrip
 from dlmon.app.panels.gradients import Gradients
-from dlmon.app.panels.header import Header, open_findings
+from dlmon.app.panels.header import Header
 from dlmon.app.panels.loss import Loss
 from dlmon.app.panels.machine import Machine
 from dlmon.app.panels.output import Output
@@ -53,17 +53,18 @@ class Monitor(Screen[None], inherit_bindings=False):
         self.chosen = False  # a panel was chosen by hand: a dead run does not take the middle any more
         self.zoomed = False
         self.frozen = False
-        self.frame = Frame()
+        self.frame = self._newest = Frame()
         self.prompt: Prompt | None = None
         self.header = Header(settings.name)
-        self.footer = Footer(list(footer_keys(self.mode)))
+        self.footer = Footer(())
         self.tabs = Tabs()
+        self.strip = FindingsStrip()
         self.loss, self.gradients, self.output, self.findings = Loss(), Gradients(), Output(), Findings()
         others: list[Panel] = [Machine(), Stages(), Progress()]
         self.panels: dict[str, Panel] = {
             str(panel.id): panel for panel in (self.loss, self.gradients, self.output, self.findings, *others)
         }
-        strips: list[LineWidget] = [self.header, FindingsStrip(), LossStrip(), self.tabs, Timeline(), self.footer]
+        strips: list[LineWidget] = [self.header, self.strip, LossStrip(), self.tabs, Timeline(), self.footer]
         self._lines: list[LineWidget] = [*strips, *self.panels.values(), TooSmall(LEAST)]
         self.board = Board(*self._lines)
         self._message_timer = 0
@@ -74,8 +75,13 @@ class Monitor(Screen[None], inherit_bindings=False):
 
     # ---- frames
 
+    @property
+    def over(self) -> bool:
+        return self.frame.view is not None and self.frame.view.snapshot.over
+
     def show(self, frame: Frame) -> None:
-        """Draw a frame from now on."""
+        """Draw a frame from now on; while the view is held, once it is let go."""
+        self._newest = frame
         if self.frozen:
             return
         self.frame = frame
@@ -86,22 +92,25 @@ class Monitor(Screen[None], inherit_bindings=False):
             if widget.display:
                 widget.redraw()
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self.settle()
 
     def settle(self) -> None:
         """Put the panels where they belong now."""
+        self.footer.keys = list(footer_keys(self.mode, over=self.over))
         view = self.frame.view
         dead = view is not None and view.snapshot.state == FAILED and not self.chosen
+        size = self.app.size
         wishes = Wishes(
             current=self.current,
-            findings=len(open_findings(view.judgement)) if view else 0,
+            strip=len(self.strip.lines_for(size.width, MOST_STRIP)),
             progress=wanted_rows(self.frame),
             dead=dead,
+            middle=self.findings.wanted_rows(size.width - 4) if dead else 0,
+            beside="loss" if self.loss.chart() else "stages",
             zoomed=self.zoomed,
             replay=self.mode == REPLAY,
         )
-        size = self.app.size
         made = plan(size.width, size.height, wishes)
         self.tabs.active = self.current
         for name, panel in self.panels.items():
@@ -157,7 +166,7 @@ class Monitor(Screen[None], inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         target = event.widget
         if target is self.tabs:
-            name = tab_at(event.x, self.current)
+            name = tab_at(event.x)
             if name:
                 self.action_panel(name)
         elif isinstance(target, FindingsStrip):
@@ -214,6 +223,8 @@ class Monitor(Screen[None], inherit_bindings=False):
     def action_freeze(self) -> None:
         self.frozen = self.header.frozen = not self.frozen
         self.header.redraw()
+        if not self.frozen:
+            self.show(self._newest)
 
     # ---- the screen itself
 
@@ -259,7 +270,7 @@ class Monitor(Screen[None], inherit_bindings=False):
         self.footer.prompt = self.prompt.line() if self.prompt else None
         self.footer.redraw()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """While something is typed, keys are letters."""
         return self.prompt is None
 

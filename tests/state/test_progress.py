@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+
+from dlmon.state.progress import BarProgress, PassCounter, eta
+from dlmon_probes import events
+
+
+def bar(number: int, n: float, total: float | None, desc: str = "", position: int = 0, **more: object) -> events.Bar:
+    return events.Bar(t=0.0, bar=number, desc=desc, n=n, total=total, position=position, **more)  # type: ignore[arg-type]
+
+
+def told(*seen: tuple[events.Bar, int]) -> tuple[int | None, str]:
+    """(total steps, epoch) after bars at their steps."""
+    bars = BarProgress()
+    for event, step in seen:
+        bars.bar(event, step)
+    progress = bars.progress(seen[-1][1])
+    return progress.total_steps, progress.epoch
+
+
+def test_one_bar_over_all_steps() -> None:
+    assert told((bar(1, 0, 500), 0), (bar(1, 100, 500), 100)) == (500, "")
+
+
+def test_one_bar_over_micro_batches() -> None:
+    assert told((bar(1, 0, 800), 0), (bar(1, 80, 800), 20)) == (200, "")
+
+
+def test_one_bar_over_epochs() -> None:
+    assert told((bar(1, 0, 10, "Epochs"), 0), (bar(1, 2, 10, "Epochs"), 60)) == (300, "3/10")
+
+
+def test_epochs_around_batches() -> None:
+    outer, inner = bar(1, 0, 10, "epoch"), bar(2, 0, 50, position=1)
+    assert told((outer, 0), (inner, 0), (bar(2, 20, 50, position=1), 20)) == (500, "1/10")
+    later = (bar(1, 3, 10, "epoch"), 150), (bar(3, 0, 50, position=1), 150), (bar(3, 10, 50, position=1), 160)
+    assert told((outer, 0), *later) == (500, "4/10")
+
+
+def test_a_new_bar_for_each_epoch_that_names_it() -> None:
+    assert told((bar(7, 0, 100, "Epoch 3/10"), 200), (bar(7, 40, 100, "Epoch 3/10"), 240)) == (1000, "3/10")
+    assert told((bar(7, 0, 100, "Epoch 0"), 0), (bar(7, 40, 100, "Epoch 0"), 40)) == (None, "0")
+
+
+def test_an_evaluation_bar_says_nothing_of_the_training() -> None:
+    train = (bar(1, 0, 500), 0), (bar(1, 100, 500), 100)
+    assert told(*train, (bar(2, 0, 40, "val", 1), 100), (bar(2, 30, 40, "val", 1), 100)) == (500, "")
+
+
+def test_a_closed_bar_is_gone_and_the_epoch_stays() -> None:
+    bars = BarProgress()
+    bars.bar(bar(1, 0, 50, "epoch 2/3"), 50)
+    assert bars.progress(60).epoch == "2/3"
+    bars.bar(bar(1, 50, 50, "epoch 2/3", closed=True), 100)
+    assert bars.progress(100).epoch == "2/3" and bars.progress(100).total_steps is None
+
+
+def test_steps_after_the_bars_last_report_do_not_stretch_the_total() -> None:
+    bars = BarProgress()
+    bars.bar(bar(1, 0, 500), 0)
+    bars.bar(bar(1, 100, 500), 100)
+    assert bars.progress(130).total_steps == 500
+
+
+def test_time_left_counts_the_pauses_between_steps() -> None:
+    assert eta(100, 200, (0, 10.0), 109.0) == pytest.approx(100.0)
+    assert eta(3, 200, (0, 10.0), 11.0) is None
+    assert eta(100, None, (0, 10.0), 109.0) is None
+
+
+def loader(samples: int | None, number: int = 0) -> events.Loader:
+    return events.Loader(t=0.0, loader=number, dataset="D", length=10, samples=samples, batch_size=32)
+
+
+def steps(samples: list[int | None], micro: list[int]) -> events.Steps:
+    empty = [None] * len(samples)
+    return events.Steps(
+        t=0.0, first=0, at=[0.0] * len(samples), dt=empty, wait=empty, lr=empty, micro=micro, samples=samples
+    )
+
+
+def test_passes_are_counted_from_rows_without_the_evaluations() -> None:
+    passes = PassCounter()
+    assert passes.text() == ""
+    passes.loader(loader(320))
+    passes.loader(loader(64, 1))
+    passes.steps(steps([32] * 10, [1] * 10))
+    assert passes.text() == "1"
+    passes.steps(steps([32 + 64, 32], [1, 1]))
+    assert passes.text() == "2"
+    passes.steps(steps([64, None], [2, 1]))
+    assert passes.text() == "2"
+
+
+def test_passes_of_data_without_length_are_not_guessed() -> None:
+    passes = PassCounter()
+    passes.loader(loader(None))
+    passes.steps(steps([32], [1]))
+    assert passes.text() == ""
