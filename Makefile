@@ -43,7 +43,7 @@ $(VENV)/.torch: constraints.txt | $(BIN)/python
 
 $(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
 	@echo "installing dlmon"
-	@$(PIP) install -c constraints.txt -e '.[torch]'
+	@$(PIP) install -c constraints.txt -e '.[torch]' numpy
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch

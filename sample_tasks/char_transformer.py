@@ -34,6 +34,7 @@ args = parser.parse_args()
 block_size = 48  # how many characters of context
 n_layer, n_head, n_embd, dropout = 2, 4, 64, 0.1
 
+torch.set_num_threads(1)  # for networks this small, more threads only get in each other's way
 torch.manual_seed(args.seed)
 device = "cpu"
 

@@ -23,6 +23,7 @@ parser.add_argument("--log-every", type=int, default=0)
 parser.add_argument("--seed", type=int, default=0)
 opt = parser.parse_args()
 
+torch.set_num_threads(1)  # for networks this small, more threads only get in each other's way
 torch.manual_seed(opt.seed)
 
 # %% The table

@@ -92,6 +92,7 @@ class TinyUNet(nn.Module):
 class Trainer:
     def __init__(self, config: Config) -> None:
         self.config = config
+        torch.set_num_threads(1)  # for networks this small, more threads only get in each other's way
         torch.manual_seed(config.seed)
         self.model = TinyUNet()
         self.train_loader = DataLoader(ShapesDataset(config.train_size, 1), config.batch_size, shuffle=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlmon.app.chart_view import FEWEST_STEPS, ChartView, chart_at, charts_of
+from dlmon.app.chart_view import FEWEST_STEPS, ChartView, calm_end, chart_at, charts_of
 from tests.app import frames
 
 
@@ -19,6 +19,14 @@ def test_it_follows_until_it_is_zoomed_about_a_cursor() -> None:
     assert first <= 200 <= last
     assert held.window(2000) == (first, last), "about a cursor the window stays where it is"
     assert held.released().window(2000) == (1500, 2000)
+
+
+@given(st.integers(1, 10**5))
+def test_the_edge_of_a_growing_chart_moves_rarely_and_never_far(last: int) -> None:
+    edge = calm_end(last, last)
+    assert last <= edge <= last * (1 + 1 / 16) + 1
+    moves = len({calm_end(step, last) for step in range(last, last + max(1, last // 8))})
+    assert moves <= 10
 
 
 def test_out_and_out_shows_all_again() -> None:

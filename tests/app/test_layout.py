@@ -10,8 +10,8 @@ from dlmon.app.layout import LEAST, PANELS, Plan, Wishes, plan
 
 WISHES = st.builds(
     Wishes, current=st.sampled_from(PANELS), strip=st.integers(0, 9), progress=st.integers(0, 70),
-    machine=st.integers(0, 40), dead=st.booleans(), middle=st.integers(0, 90), beside=st.sampled_from(["loss", "stages"]),
-    zoomed=st.booleans(), replay=st.booleans(),
+    machine=st.integers(0, 40), dead=st.booleans(), middle=st.integers(0, 90),
+    beside=st.sampled_from(["loss", "stages"]), zoomed=st.booleans(), replay=st.booleans(),
 )  # fmt: skip
 
 

@@ -151,12 +151,12 @@ def test_the_first_process_to_fail_is_blamed() -> None:
     assert [(finding.id, finding.rank, finding.title) for finding in findings] == [("crash.other", 1, "KeyError: 'x'")]
 
 
-def labels_crash() -> Story:
+def labels_crash(low: float = 0, high: float = 5) -> Story:
     frames = [
-        events.Frame(at(40, "loss = criterion(model(x), y)"), user=True),
+        events.Frame(at(40, "loss = criterion(model(x), y)"), user=True, tensors=[named("x", [8, 11])]),
         events.Frame(
             Where("/lib/torch/nn/functional.py", 1, "cross_entropy"),
-            tensors=[named("input", [8, 5]), named("target", [8], "int64")],
+            tensors=[named("input", [8, 5]), named("target", [8], "int64", min=low, max=high)],
         ),
     ]
     return Story().series().losses([1.0]).crash("IndexError", "Target 5 is out of bounds.", frames=frames)
@@ -164,9 +164,30 @@ def labels_crash() -> Story:
 
 def test_labels_outside_the_classes_by_crash() -> None:
     finding = told(labels_crash(), "data.labels_out_of_range")
-    assert finding.title == "label 5 is outside the 5 classes (0 … 4)"
+    assert finding.title == "label 5 is outside the 5 classes (0 … 4); this batch's labels go from 0 to 5"
     assert finding.where is not None and finding.where.line == 40
     assert labels_crash().ids() == ["data.labels_out_of_range"], "crash.index says the same less well"
+
+
+def test_labels_that_start_at_one() -> None:
+    assert "subtract 1" in told(labels_crash(1, 5), "data.labels_out_of_range").advice
+    assert "start at 1:" not in told(labels_crash(0, 5), "data.labels_out_of_range").advice
+
+
+def test_labels_of_a_loss_module_that_is_known() -> None:
+    module = events.FailingModule(
+        "", "CrossEntropyLoss", inputs=[named("input", [8, 5]), named("target", [8], "int64")]
+    )
+    run = Story().crash("IndexError", "Target 7 is out of bounds.", module=module)
+    assert told(run, "data.labels_out_of_range").title == "label 7 is outside the 5 classes (0 … 4)"
+
+
+def test_an_index_beyond_an_embedding() -> None:
+    module = events.FailingModule(
+        "tokens", "Embedding", parameters=[named("weight", [10, 4])], inputs=[named("input", [2], "int64", max=10.0)]
+    )
+    run = Story().crash("IndexError", "index out of range in self", module=module)
+    assert told(run, "crash.index").title == "index 10 in tokens, which has 10 rows (0 … 9)"
 
 
 def loss(labels: dict[str, int], **facts: int) -> events.LossFacts:

@@ -105,3 +105,16 @@ def test_evidence_is_plain_json_whatever_the_numbers_are() -> None:
 def test_families_are_all_loaded() -> None:
     assert len(all_checks()) == len({registered.id for registered in all_checks()})
     assert set(registry.FAMILIES) == {registered.run.__module__.rpartition(".")[2] for registered in all_checks()}
+
+
+def test_an_idle_run_is_not_judged_again() -> None:
+    calls = []
+
+    def counting(now: RunSnapshot) -> Iterator[Finding]:
+        calls.append(now.step)
+        yield finding("a")
+
+    judge = Judge([Registered("a", "", counting)])
+    assert judge(snapshot(1)) is judge(snapshot(1)) and calls == [1]
+    judge(snapshot(2))
+    assert calls == [1, 2]

@@ -8,7 +8,7 @@ from tests.probes.injected import run_script
 
 NET = """
     import copy, io, pickle, sys, warnings
-    import torch
+    import torch, torch.fx
     from torch import nn
     from torch.nn.modules import module as hooks
 
@@ -35,7 +35,7 @@ def test_shape_trace(tmp_path: Path) -> None:
         NET
         + """
     pickle.dumps(net); copy.deepcopy(net); torch.save(net, io.BytesIO())
-    for step in range(3):
+    for step in range(20):
         loss = criterion(net(torch.randn(5, 1, 8, 8)), torch.zeros(5, dtype=torch.long))
         opt.zero_grad(); loss.backward(); opt.step()
         pickle.dumps(net)
@@ -128,4 +128,23 @@ def test_out_of_the_way_of_functional_transforms_and_rollouts(tmp_path: Path) ->
     )
     run = run_script(tmp_path, source)
     assert run.code == 0, run.stderr
+    assert not run.of("probe_error")
+
+
+def test_export_and_tracing_see_no_hooks(tmp_path: Path) -> None:
+    source = (
+        NET
+        + """
+    example = torch.randn(2, 1, 8, 8)
+    loss = criterion(net(example), torch.zeros(2, dtype=torch.long))
+    loss.backward(); opt.step()
+    net.eval()  # an evaluation may follow: module calls are watched
+    assert hooks._global_forward_hooks or "dlmon_probes" not in sys.modules
+    print(len(torch.export.export(net, (example,), strict=True).graph.nodes))
+    print(len(str(torch.jit.trace(net, example).graph)), len(torch.fx.symbolic_trace(net).graph.nodes))
+    """
+    )
+    run, plain = run_script(tmp_path, source), run_script(tmp_path, source, plain=True)
+    assert run.code == 0, run.stderr
+    assert run.stdout == plain.stdout
     assert not run.of("probe_error")

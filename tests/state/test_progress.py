@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from dlmon.state.progress import BarProgress, PassCounter, eta
+from dlmon.state.bars import BarProgress
+from dlmon.state.progress import PassCounter, eta
+from dlmon.state.step_clock import StepClock
 from dlmon_probes import events
 
 
@@ -10,13 +14,37 @@ def bar(number: int, n: float, total: float | None, desc: str = "", position: in
     return events.Bar(t=0.0, bar=number, desc=desc, n=n, total=total, position=position, **more)  # type: ignore[arg-type]
 
 
+class Run:
+    """One step a second; bars say what they say when so many steps are done."""
+
+    def __init__(self) -> None:
+        self.clock = StepClock()
+        self.bars = BarProgress(self.clock)
+        self.step = 0
+
+    def at(self, step: int, event: events.Bar, *, reported: bool = True) -> Run:
+        if reported:
+            self.report(step)
+        self.bars.bar(dataclasses.replace(event, t=float(step)))
+        return self
+
+    def report(self, step: int) -> Run:
+        if step > self.step:
+            self.clock.block(self.step, self.step + 1.0, float(step), step - self.step)
+            self.step = step
+        return self
+
+    def told(self) -> tuple[int | None, str]:
+        progress = self.bars.progress(self.step)
+        return progress.total_steps, progress.epoch
+
+
 def told(*seen: tuple[events.Bar, int]) -> tuple[int | None, str]:
     """(total steps, epoch) after bars at their steps."""
-    bars = BarProgress()
+    run = Run().report(1)
     for event, step in seen:
-        bars.bar(event, step)
-    progress = bars.progress(seen[-1][1])
-    return progress.total_steps, progress.epoch
+        run.at(step, event)
+    return run.told()
 
 
 def test_one_bar_over_all_steps() -> None:
@@ -48,19 +76,39 @@ def test_an_evaluation_bar_says_nothing_of_the_training() -> None:
     assert told(*train, (bar(2, 0, 40, "val", 1), 100), (bar(2, 30, 40, "val", 1), 100)) == (500, "")
 
 
-def test_a_closed_bar_is_gone_and_the_epoch_stays() -> None:
-    bars = BarProgress()
-    bars.bar(bar(1, 0, 50, "epoch 2/3"), 50)
-    assert bars.progress(60).epoch == "2/3"
-    bars.bar(bar(1, 50, 50, "epoch 2/3", closed=True), 100)
-    assert bars.progress(100).epoch == "2/3" and bars.progress(100).total_steps is None
+def test_a_closed_bar_is_gone_and_what_it_said_stays() -> None:
+    run = Run().at(50, bar(1, 0, 50, "epoch 2/3")).at(80, bar(1, 30, 50, "epoch 2/3"))
+    assert run.told() == (150, "2/3")
+    run.at(100, bar(1, 50, 50, "epoch 2/3", closed=True)).at(100, bar(2, 3, 9, "validating"))
+    assert run.told() == (150, "2/3")
+
+
+def test_the_next_epochs_bar_counts_like_the_last() -> None:
+    run = Run().at(0, bar(1, 0, 100, "epoch 1/3")).at(40, bar(1, 80, 100, "epoch 1/3"))
+    run.at(50, bar(1, 100, 100, "epoch 1/3", closed=True)).at(50, bar(2, 0, 100, "epoch 2/3"))
+    assert run.told() == (150, "2/3")
 
 
 def test_steps_after_the_bars_last_report_do_not_stretch_the_total() -> None:
-    bars = BarProgress()
-    bars.bar(bar(1, 0, 500), 0)
-    bars.bar(bar(1, 100, 500), 100)
-    assert bars.progress(130).total_steps == 500
+    run = Run().at(0, bar(1, 0, 500)).at(100, bar(1, 100, 500))
+    assert run.report(130).told() == (500, "")
+
+
+def test_bars_that_are_ahead_of_the_reported_steps_wait_for_them() -> None:
+    run = Run().report(1).at(1, bar(1, 1, 500)).at(60, bar(1, 60, 500), reported=False)
+    assert run.told()[0] is None
+    assert run.report(60).told() == (500, "")
+
+
+def test_a_display_that_lags_behind_is_made_up_for() -> None:
+    assert told((bar(1, 0, 1000), 0), (bar(1, 92, 1000), 100)) == (1000, "")
+
+
+def test_a_clock_that_was_set_back_is_passed_over() -> None:
+    clock = StepClock()
+    clock.block(0, 10.0, 20.0, 11)
+    clock.block(11, 5.0, 6.0, 2)
+    assert (clock.steps_at(5.0), clock.steps_at(15.0), clock.steps_at(20.0), clock.steps_at(21.0)) == (0, 6, 11, None)
 
 
 def test_time_left_counts_the_pauses_between_steps() -> None:

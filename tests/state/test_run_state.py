@@ -122,7 +122,7 @@ def test_the_next_training_of_a_sweep_takes_the_lead() -> None:
 
 
 def test_bars_of_all_ranks_and_the_leaders_progress() -> None:
-    told = story().add(events.Bar(t=START + 1, bar=1, desc="epoch 1/4", n=0.0, total=10.0)).losses([1.0] * 6)
+    told = story().add(events.Bar(t=START + 0.9, bar=1, desc="epoch 1/4", n=0.0, total=10.0)).losses([1.0] * 6)
     told.add(events.Bar(t=told.now, bar=1, desc="epoch 1/4", n=6.0, total=10.0)).losses([1.0])
     snapshot = told.snapshot()
     assert (snapshot.total_steps, snapshot.epoch) == (40, "1/4") and snapshot.eta == pytest.approx(3.3)

@@ -1,4 +1,6 @@
 """Hogwild: two spawned children train a shared model, one after the other so that the result is the same each time."""
+import time
+
 import torch
 import torch.multiprocessing as mp
 from torch import nn
@@ -7,7 +9,7 @@ from torch import nn
 def train(rank, model, turn):
     torch.manual_seed(rank)
     while turn.value != rank:
-        pass
+        time.sleep(0.01)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     for step in range(10):
         x = torch.randn(16, 5)

@@ -21,8 +21,8 @@ from dlmon_probes.training.rows import number_of
 NAME = "activations"
 MOST_ROWS = 512  # module calls kept of one forward; a recurrent net calls the same cell many times
 MOST_ROOTS = 8
-FIRST_CALLS = 4_000  # module calls after which the first look is given up: rollouts before the first backward
-FIRST_SECONDS = 0.2
+MOST_CALLS = 4_000  # module calls after which a look is given up: rollouts, or training is over
+FIRST_SECONDS = 0.2  # that the looks before the first backward may cost
 EVERY = 8  # sampled steps between two looks
 ANOMALIES = 4  # looks on account of a loss that was not finite
 
@@ -87,20 +87,22 @@ class ActivationsProbe:
     def follow(self) -> None:
         self._forwards.clear()
         self._running = None
+        self._calls = 0
         self._watch.follow(NAME, every=(self.enter, self.leave))
 
     # ------------------------------------------------------------ module calls
 
     def enter(self, module: Any) -> None:
+        self._calls += 1
+        if self._calls > MOST_CALLS or (self._first and self._spent > FIRST_SECONDS):
+            self._give_up()
+            return
         running = self._running
         if running is None or running.root == id(module):
             if not tensors.torch_module().is_grad_enabled():
                 return
             running = self._running = _Forward(id(module))
         running.enter(module)
-        self._calls += 1
-        if self._first and (self._calls > FIRST_CALLS or self._spent > FIRST_SECONDS):
-            self._give_up()
 
     def _give_up(self) -> None:
         self._first = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -83,6 +84,15 @@ def _text(error: BaseException) -> str:
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]}\n…\n{text[-MOST_TEXT // 2 :]}"
 
 
+def _at_exit(agent: Agent, probe: CrashProbe) -> None:
+    """For a program that failed before it trained: nobody ends its log but we."""
+    try:
+        if not agent.training:
+            probe.ending()
+    except Exception as problem:
+        agent.report("crash", problem)
+
+
 Hook = Callable[[type[BaseException], BaseException, Optional[TracebackType]], Any]
 
 
@@ -101,4 +111,5 @@ def install(agent: Agent, _loop: Loop) -> None:
 
     sys.excepthook = excepthook
     agent.guard("crash", agent.ending, probe.ending)
+    atexit.register(_at_exit, agent, probe)
     stacks.install(agent)

@@ -171,7 +171,8 @@ def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events
     own = loader.__dict__
     dataset, sampler, batch_sampler = own.get("dataset"), own.get("sampler"), own.get("batch_sampler")
     length = samples = None
-    if not issubclass(type(dataset), IterableDataset):  # asking an iterable loader for its length leaves a mark on it
+    iterable = issubclass(type(dataset), IterableDataset)
+    if not iterable:  # asking an iterable loader for its length leaves a mark on it
         length, samples = _length(batch_sampler if batch_sampler is not None else sampler), _length(dataset)
     batch_size = own.get("batch_size")
     if batch_size is None:
@@ -179,7 +180,7 @@ def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events
     return events.Loader(
         t=time.time(), loader=number, dataset=type(dataset).__name__, length=length, samples=samples,
         batch_size=batch_size if isinstance(batch_size, int) else None, workers=int(own.get("num_workers") or 0),
-        sampler=type(_sampler_of(loader)).__name__, pin_memory=bool(own.get("pin_memory")),
+        sampler="" if iterable else type(_sampler_of(loader)).__name__, pin_memory=bool(own.get("pin_memory")),
         drop_last=bool(own.get("drop_last")), where=place,
     )  # fmt: skip
 
@@ -207,9 +208,8 @@ def install(agent: Agent, loop: Loop) -> None:
 
     probe = DataProbe(agent, loop)
     fuse = Fuse(agent, "data")
-    _wrap_init(DataLoader, fuse, lambda loader, _args, _kwargs: probe.made(loader))
-    base = module._BaseDataLoaderIter
-    _wrap_init(base, fuse, lambda it, args, kwargs: probe.iterated(it, args[0] if args else kwargs["loader"]))
+    base: Any = module._BaseDataLoaderIter
+    _wrap_loader(DataLoader, fuse, probe)
     original = base.__next__
 
     @functools.wraps(original)
@@ -227,12 +227,20 @@ def install(agent: Agent, loop: Loop) -> None:
     _probes[agent] = probe
 
 
-def _wrap_init(cls: Any, fuse: Fuse, then: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]) -> None:
-    original = cls.__init__
+def _wrap_loader(cls: Any, fuse: Fuse, probe: DataProbe) -> None:
+    """Note where loaders are made, and their iterators. (Not in the iterators' own `__init__`: it warns with its
+    caller's place, which would then be ours.)"""
+    init, get_iterator = cls.__init__, cls._get_iterator
 
-    @functools.wraps(original)
+    @functools.wraps(init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        fuse.run(then, self, args, kwargs)
+        init(self, *args, **kwargs)
+        fuse.run(probe.made, self)
 
-    cls.__init__ = __init__
+    @functools.wraps(get_iterator)
+    def _get_iterator(self: Any) -> Any:
+        iterator = get_iterator(self)
+        fuse.run(probe.iterated, iterator, self)
+        return iterator
+
+    cls.__init__, cls._get_iterator = __init__, _get_iterator

@@ -126,12 +126,13 @@ class Pass:
         output, target = forward.tensor("outputs", formula.output), forward.tensor(formula.source, formula.target)
         if output is None or target is None or tensors.local(output) is None or tensors.local(target) is None:
             return
+        target = loss_formula.beside(output, target)
         if formula.kind.startswith("ce"):
-            pair = loss_formula.rows_of(formula.kind, output, target.to(output.device, non_blocking=True))
+            pair = loss_formula.rows_of(formula.kind, output, target)
             if pair is None:
                 return
             self._by_formula.add(*pair)
-        if output.numel() <= MOST_LOGITS and output.device == target.device:
+        if output.numel() <= MOST_LOGITS:
             self._computed.add(loss_formula.value_of(formula.kind, output, target), rows)
 
     def criterion(self, module: Any, args: Any, output: Any, rows: int) -> None:

@@ -12,6 +12,7 @@ import weakref
 from time import perf_counter
 from typing import Any, Callable, Optional
 
+from dlmon_probes.inject import finder
 from dlmon_probes.training import tensors
 from dlmon_probes.training.agent import Agent
 
@@ -72,6 +73,14 @@ class ForwardWatch:
         self._every.clear()
         self._unregister()
 
+    def interrupt(self) -> None:
+        """No hooks until `resume`."""
+        self._unregister()
+
+    def resume(self) -> None:
+        if self._outermost or self._every:
+            self._register()
+
     # ------------------------------------------------------------ hooks
 
     def _register(self) -> None:
@@ -117,7 +126,7 @@ class ForwardWatch:
             self._outer = 0
         elif not self._every:
             return
-        if torch._C._get_tracing_state() is not None or tensors.out_of_reach():
+        if torch._C._get_tracing_state() is not None or tensors.out_of_reach() or _capturing(torch):
             return
         began = perf_counter()
         for name, (_, leave) in list(self._every.items()):
@@ -135,6 +144,11 @@ class ForwardWatch:
             self._agent.report(name, error)
 
 
+def _capturing(torch: Any) -> bool:
+    """While a CUDA graph is recorded, our operations would become a part of it."""
+    return bool(torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
+
+
 _watches: weakref.WeakKeyDictionary[Agent, ForwardWatch] = weakref.WeakKeyDictionary()
 
 
@@ -148,16 +162,36 @@ def watch_of(agent: Agent) -> ForwardWatch:
 
 
 def _notice_compile(watch: ForwardWatch) -> None:
+    """Compiled modules guard on hooks and export refuses them: compiling ends the watch, an export interrupts it."""
     import torch
 
-    original = torch.compile
+    torch.compile = _wrapped(torch.compile, watch.stop_for_good, None)
 
+    def exports() -> None:
+        torch.export.export = _wrapped(torch.export.export, watch.interrupt, watch.resume)
+
+    def dynamo() -> None:
+        entries = torch._dynamo
+        entries.export = _wrapped(entries.export, watch.interrupt, watch.resume)
+        entries.optimize = _wrapped(entries.optimize, watch.stop_for_good, None)
+
+    finder.watch("torch.export", after=exports)
+    finder.watch("torch._dynamo", after=dynamo)
+
+
+def _wrapped(
+    original: Callable[..., Any], before: Callable[[], None], after: Optional[Callable[[], None]]
+) -> Callable[..., Any]:
     @functools.wraps(original)
-    def compile(*args: Any, **kwargs: Any) -> Any:
-        watch.stop_for_good()
-        return original(*args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        before()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            if after is not None:
+                after()
 
-    torch.compile = compile
+    return call
 
 
 def pack(vectors: list[Any]) -> tuple[list[Any], list[int]]:

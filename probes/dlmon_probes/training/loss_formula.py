@@ -81,8 +81,13 @@ def candidates(forward: Forward) -> list[tuple[Formula, Any]]:
                 for kind in _kinds(output.tensor, target.tensor):
                     if len(found) < MOST_CANDIDATES:
                         formula = Formula(kind, output.path, source, target.path, forward.module)
-                        found.append((formula, value_of(kind, output.tensor, target.tensor)))
+                        found.append((formula, value_of(kind, output.tensor, beside(output.tensor, target.tensor))))
     return found
+
+
+def beside(output: Any, target: Any) -> Any:
+    """The target on the output's device: the batch was pulled before the program moved it there. Does not wait."""
+    return target if target.device == output.device else target.to(output.device, non_blocking=True)
 
 
 def confirmed(tried: list[tuple[Formula, Optional[float]]], loss: float) -> Optional[Formula]:
@@ -102,7 +107,7 @@ def confirmed(tried: list[tuple[Formula, Optional[float]]], loss: float) -> Opti
 def _kinds(output: Any, target: Any) -> list[str]:
     """Losses that could be between two tensors, by shape and type."""
     readable = tensors.local(output), tensors.local(target)
-    if output is target or None in readable or output.device != target.device:
+    if output is target or any(tensor is None for tensor in readable) or target.numel() > MOST_ELEMENTS:
         return []
     if not output.dtype.is_floating_point or not 0 < output.numel() <= MOST_ELEMENTS:
         return []

@@ -50,4 +50,6 @@ class Board(Widget):
         self._layout_of.plan = plan
         for child in self.children:
             child.display = child.id in plan.boxes
+        # Textual keeps an arrangement for each size and set of children; neither has to differ between two plans.
+        self._clear_arrangement_cache()
         self.refresh(layout=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dlmon.app.glyphs import Glyphs
 from dlmon.app.lines import Line, Span
 from dlmon.app.raster import PATTERNS, Raster
+from dlmon.app.reduction import Band, column_of, columns_of, means_of, visible
 from dlmon.app.scale import Axis, horizontal, vertical
 from dlmon.state.snapshot import Points
 
 SERIES_ROLES = ("series0", "series1", "series2", "series3", "series4", "series5")
 _ASCII_CURVES = "*#%@$&"
-Band = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -101,46 +99,6 @@ def _runs(cells: Sequence[str], roles: Sequence[str]) -> list[Span]:
     return runs
 
 
-def columns_of(points: Points, first: int, last: int, columns: int) -> list[Band | None]:
-    """The lowest and the highest value that falls on each of `columns` columns over the steps first..last."""
-    bands: list[Band | None] = [None] * columns
-    for column, start, stop in _parts(points.step, first, last, columns):
-        low, high = min(points.low[start:stop]), max(points.high[start:stop])
-        if low <= high and math.isfinite(low) and math.isfinite(high):
-            bands[column] = low, high
-    return bands
-
-
-def means_of(steps: Sequence[int], values: Sequence[float], first: int, last: int, columns: int) -> list[float | None]:
-    """The mean of what falls on each column."""
-    means: list[float | None] = [None] * columns
-    for column, start, stop in _parts(steps, first, last, columns):
-        part = values[start:stop]
-        mean = sum(part) / len(part) if part else math.nan
-        means[column] = mean if math.isfinite(mean) else None
-    return means
-
-
-def _parts(steps: Sequence[int], first: int, last: int, columns: int) -> Iterator[tuple[int, int, int]]:
-    """(column, start, stop) of the entries that fall on a column each; columns without any are left out."""
-    start, end = bisect_left(steps, first), bisect_right(steps, last)
-    extent = max(1, last - first + 1)
-    while start < end:
-        column = _column(steps[start], first, last, columns)
-        beyond = first + -(-(column + 1) * extent // columns)  # the first step of the next column
-        stop = bisect_left(steps, beyond, start + 1, end)
-        yield column, start, stop
-        start = stop
-
-
-def _visible(steps: Sequence[int], first: int, last: int) -> range:
-    return range(bisect_left(steps, first), bisect_right(steps, last))
-
-
-def _column(step: int, first: int, last: int, columns: int) -> int:
-    return min(columns - 1, max(0, (step - first) * columns // max(1, last - first + 1)))
-
-
 def draw(picture: Picture, width: int, height: int, glyphs: Glyphs) -> tuple[list[Line], Axis]:
     """The chart in exactly `height` lines of at most `width` cells, with its axes; and the vertical axis it chose.
 
@@ -162,7 +120,7 @@ def _axis(picture: Picture, rows: int) -> Axis:
     lows: list[float] = []
     highs: list[float] = []
     for curve in picture.curves:
-        seen = _visible(curve.points.step, picture.first, picture.last)
+        seen = visible(curve.points.step, picture.first, picture.last)
         lows += curve.points.low[seen.start : seen.stop]
         highs += curve.points.high[seen.start : seen.stop]
     marks = [value for marks in picture.marks for step, value in marks.values if picture.first <= step <= picture.last]
@@ -188,14 +146,14 @@ def _plot(canvas: _Canvas, picture: Picture, axis: Axis) -> None:
         pattern = PATTERNS[curve.index % len(PATTERNS)]
         _draw_curve(strong, means_of(curve.points.step, values, first, last, strong.width), axis, pattern)
     if picture.cursor is not None and first <= picture.cursor <= last:
-        canvas.cursor = _column(picture.cursor, first, last, canvas.columns)
+        canvas.cursor = column_of(picture.cursor, first, last, canvas.columns)
     for marks in picture.marks:
         sign = canvas.glyphs.evaluation[marks.sign % len(canvas.glyphs.evaluation)]
         for step, value in marks.values:
             share = axis.position(value)
             if share is not None and first <= step <= last:
                 row = canvas.rows - 1 - round(share * (canvas.rows - 1))
-                canvas.signs[_column(step, first, last, canvas.columns), row] = Span(sign, marks.role)
+                canvas.signs[column_of(step, first, last, canvas.columns), row] = Span(sign, marks.role)
 
 
 def _height(raster: Raster, axis: Axis, value: float) -> int | None:
@@ -244,7 +202,7 @@ def _foot(picture: Picture, columns: int, margin: int, glyphs: Glyphs) -> list[L
     axis, labels = [glyphs.frame[4]] * columns, [" "] * columns
     free = 0
     for tick, label in horizontal(picture.first, picture.last, columns):
-        column = _column(int(tick), picture.first, picture.last, columns)
+        column = column_of(int(tick), picture.first, picture.last, columns)
         start = min(max(0, column - len(label) // 2), columns - len(label))
         axis[column] = glyphs.axis[3]
         if start >= free:

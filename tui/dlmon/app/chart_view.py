@@ -10,6 +10,7 @@ from dlmon.state.snapshot import Points, RunSnapshot, SeriesView
 
 FEWEST_STEPS = 8  # as far as zooming in goes
 FACTOR = 2
+EDGE_PARTS = 32  # the right edge of a chart that follows a run moves by about this part of its width
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ class ChartView:
     def released(self) -> ChartView:
         """No cursor, and the window follows the run again."""
         return replace(self, cursor=None, end=None)
+
+
+def calm_end(last: int, shown: int) -> int:
+    """A step at or a little beyond `last` for the right edge of a chart over `shown` steps.
+
+    It moves rarely, and between two moves a growing run only adds columns at the right: the eye rests, and a
+    frame costs a fraction of the bytes.
+    """
+    quantum = 1 << max(0, (max(1, shown) // EDGE_PARTS).bit_length() - 1)
+    return -(-last // quantum) * quantum
 
 
 @dataclass(frozen=True)

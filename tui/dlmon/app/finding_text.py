@@ -48,6 +48,8 @@ def _told_in_full(finding: Finding, room: int, glyphs: Glyphs) -> list[Line]:
     indent = " " + glyphs.indent
     rows = wrap(finding.title, room - len(indent) - 1)
     sign = (f" {glyphs.severity(finding.severity)}", ROLES.get(finding.severity, "text"))
+    if len(rows) == 1:
+        return [fit(line(sign, rows[0]), room), fit(line(indent, *tail), room)]
     second = cut(" ".join(rows[1:]), max(8, room - width(tail) - len(indent) - 2))
     return [fit(line(sign, rows[0]), room), spread(line(indent, second), tail, room)]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from dlmon.checks.finding import ERROR, HINT, WARNING
 
 
@@ -42,7 +44,10 @@ class Glyphs:
         """`text` as this set of signs may show it: unchanged, or in ASCII with a look-alike for each character."""
         if not self.ascii or text.isascii():
             return text
-        return text.translate(_LOOK_ALIKES).encode("ascii", "replace").decode("ascii")
+        text = text.translate(_LOOK_ALIKES)
+        if text.isascii():
+            return text
+        return "".join(sign if sign.isascii() else "?" * cell_len(sign) for sign in text)  # as wide as it was
 
 
 UNICODE = Glyphs(

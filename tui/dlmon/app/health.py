@@ -85,7 +85,7 @@ def state_of(parameter: ParameterView, scale: Scale) -> tuple[str, str]:
     if not parameter.requires_grad:
         return "frozen", "frozen"
     if not parameter.samples:
-        return "waiting", "not sampled yet"
+        return "waiting", "not sampled"
     norm = parameter.norm
     if parameter.nonfinite or (norm is not None and not math.isfinite(norm)):
         amount = f" ×{short_count(parameter.nonfinite)}" if parameter.nonfinite > 1 else ""

@@ -93,7 +93,7 @@ def _top(boxes: Places, width: int, wishes: Wishes, wide: bool) -> int:
 
 def _grid(boxes: Places, body: Box, wishes: Wishes) -> None:
     """Loss and stages above gradients and machine above progress above output."""
-    left = body.width - max(52, min(84, round(body.width * 0.42)))
+    left = body.width - max(52, min(84, round(body.width * 0.4)))
     progress = min(max(1, wishes.progress), max(1, body.height // 8)) + 2
     output = max(6, min(14, (body.height - progress) // 4))
     rows = body.height - progress - output

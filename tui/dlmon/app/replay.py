@@ -39,6 +39,8 @@ class ReplaySource:
         self._playing = True
         self._asked: float | None = None  # clock of the last poll
         self._drawn: tuple[float, float, bool] | None = None
+        self._read_to = 0  # bytes of output.log
+        self._held_step = (-1.0, 0)  # position, and the step that was asked for there
 
     # ---- the feed's side
 
@@ -103,8 +105,6 @@ class ReplaySource:
         self._shown = lines_of(self._output, self._shown)
         return self._shown
 
-    _read_to = 0
-
     def close(self) -> None:
         pass
 
@@ -136,6 +136,12 @@ class ReplaySource:
         second = self._recording.second_of_step(max(0, step - 1))
         if second is not None:
             self._hold(second)
+            self._held_step = (self._position, step)
+
+    def step_by(self, steps: int, shown: int) -> None:
+        """Hold some steps from here; shown: the step that the screen shows, which may be a key press behind."""
+        position, step = self._held_step
+        self.hold_at_step(max(1, (step if position == self._position else shown) + steps))
 
     def _hold(self, second: float) -> None:
         with self._lock:

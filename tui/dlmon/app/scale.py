@@ -12,7 +12,7 @@ from dlmon.text import number, short_count
 # the rest needs less than a tenth of the height; the chart says so.
 OUTLIER_SHARE = 0.02
 OUTLIER_FACTOR = 10.0
-LARGEST = 308.2  # the exponent of the largest float
+LARGEST, SMALLEST = 1e300, 1e-290  # what is beyond is as good as infinite, or zero: sums and ratios would overflow
 TICK_ROWS = 2.2  # labels stand at least so many rows apart
 OUTLIER_COLUMNS = 40  # fewer are too few to call any of them an outlier
 
@@ -72,30 +72,35 @@ def vertical(lows: Sequence[float], highs: Sequence[float], rows: int, log: bool
 
 
 def _usable(values: Sequence[float], log: bool) -> Sequence[float]:
-    """The finite values; of a logarithmic axis those above zero."""
+    """The values that an axis can hold; of a logarithmic axis those above zero."""
     if log:
-        return [value for value in values if 0 < value < math.inf]
-    if not values or math.isfinite(sum(values)):  # one pass in C: series leave non-finite values out
-        return values
-    return [value for value in values if math.isfinite(value)]
+        return [value for value in values if SMALLEST < value < LARGEST]
+    if not values or (min(values) > -LARGEST and max(values) < LARGEST and not math.isnan(sum(values))):
+        return values  # three passes in C; series leave non-finite values out
+    return [value for value in values if -LARGEST < value < LARGEST]
 
 
 def _linear(low: float, high: float, rows: int, cut: float | None) -> Axis:
     """The ends are the data's own (the rows are few), save that a low end near zero is zero."""
-    if not high - low > 1e-9 * max(abs(low), abs(high)):
-        margin = abs(high) * 0.1 or 1.0
+    if not high - low > max(SMALLEST, 1e-9 * max(abs(low), abs(high))):
+        margin = abs(high) * 0.1 if abs(high) > SMALLEST else 1.0
         low, high = low - margin, high + margin
-    if not math.isfinite(high - low):
-        return Axis(-1e300, 1e300, False, ((0.0, "0"),), cut)
     if 0 < low < 0.15 * high:
         low = 0.0
     step = nice((high - low) * TICK_ROWS / max(1, rows - 1))
     if high - low < step:
         step /= 2 if f"{step:e}"[0] in "12" else 2.5
+    # The ends move by eighths of a tick: each new minimum would otherwise shift the whole picture.
+    low, high = _outward(low, high, step / 8)
     first = math.ceil(low / step - 1e-6)
     amount = min(50, math.floor(high / step + 1e-6) - first + 1)
     ticks = [(max(low, min(high, (first + i) * step)), _label((first + i) * step, step)) for i in range(amount)]
     return Axis(low, high, False, tuple(ticks), cut)
+
+
+def _outward(low: float, high: float, unit: float) -> tuple[float, float]:
+    """The ends moved apart to multiples of `unit`."""
+    return math.floor(low / unit + 1e-6) * unit, math.ceil(high / unit - 1e-6) * unit
 
 
 def _label(value: float, step: float) -> str:
@@ -112,6 +117,7 @@ def _label(value: float, step: float) -> str:
 def _logarithmic(low: float, high: float, rows: int) -> Axis:
     if high - low < 0.1:
         low, high = low - 0.05, high + 0.05
+    low, high = _outward(low, high, 0.05)
     most = max(2, rows // 3)
     ticks: list[tuple[float, str]] = []
     for factors in ((1, 2, 5), (1, 3), (1,)):
@@ -122,7 +128,7 @@ def _logarithmic(low: float, high: float, rows: int) -> Axis:
         return Axis(low, high, True, ticks[:: -(-len(ticks) // most)])
     amount = max(2, rows // 5 + 1)
     even = [low + index * (high - low) / (amount - 1) for index in range(amount)]
-    return Axis(low, high, True, tuple((tick, number(10.0 ** min(tick, LARGEST))) for tick in even))
+    return Axis(low, high, True, tuple((tick, number(10.0**tick)) for tick in even))
 
 
 def _decades(low: float, high: float, factors: Sequence[int]) -> list[tuple[float, str]]:

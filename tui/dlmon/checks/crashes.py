@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -115,7 +116,21 @@ def oom(snapshot: RunSnapshot) -> Iterator[Finding]:
 
 @check("crash.index", needs=NEEDS)
 def index(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _plain(snapshot, "crash.index")
+    found = _crash(snapshot, "crash.index")
+    if found:
+        facts, crash = found
+        yield _finding("crash.index", facts, crash, _embedding(crash) or _first_line(crash), _ADVICE["crash.index"])
+
+
+def _embedding(crash: events.Crash) -> str | None:
+    """An index too large for an embedding, where its table and the indices are known."""
+    module = crash.module
+    if module is None or "Embedding" not in module.cls or not module.parameters or not module.inputs:
+        return None
+    shape, highest = module.parameters[0].facts.shape, module.inputs[0].facts.max
+    if not shape or highest is None or not math.isfinite(highest):
+        return None
+    return f"index {highest:.0f} in {module.name or module.cls}, which has {shape[0]} rows (0 … {shape[0] - 1})"
 
 
 @check("crash.device", needs=NEEDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from dlmon_probes import events
 from dlmon_probes.events import Where
@@ -17,14 +17,6 @@ def user_line(crash: events.Crash) -> Where | None:
     """The innermost line of the user's own; else the innermost there is."""
     frame = next(user_frames(crash), None) or next(reversed(crash.frames), None)
     return frame.where if frame else None
-
-
-def shape_of_any(frame: events.Frame, names: Sequence[str]) -> list[int] | None:
-    for name in names:
-        for tensor in frame.tensors:
-            if tensor.path == name:
-                return tensor.facts.shape
-    return None
 
 
 def shapes_in_reach(crash: events.Crash, most: int = 8) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 
 from dlmon.checks.facts import backward_site
 from dlmon.checks.finding import ERROR, Finding
-from dlmon.checks.frames import shape_of_any, user_line
+from dlmon.checks.frames import user_line
 from dlmon.state.snapshot import RankFacts
 from dlmon_probes import events
 
@@ -18,47 +20,68 @@ _ADVICE = (
     "classes, or set ignore_index for labels that mean nothing."
 )
 
+_FROM_ONE = "The labels start at 1: subtract 1 when the data are read, so that they are 0 … classes − 1."
+
 
 def from_crash(facts: RankFacts) -> Finding | None:
     crash = facts.crash
     if crash is None:
         return None
     match = _TARGET.search(crash.message)
-    label = int(match[1]) if match else None
-    if label is None and not (_DEVICE_ASSERT.search(crash.message) and _in_class_loss(crash)):
+    if match is None and not (_DEVICE_ASSERT.search(crash.message) and _in_class_loss(crash)):
         return None
-    classes = _classes(crash)
-    if label is None:
-        title = "the GPU stopped at a label outside the classes that the model has"
-    else:
-        title = (
-            f"label {label} is outside the {classes} classes (0 … {classes - 1})"
-            if classes
-            else (f"label {label} is outside the classes that the model has")
-        )
+    label = int(match[1]) if match else None
+    classes, lowest, highest = _classes(crash), *_range(crash)
     return Finding(
         id="data.labels_out_of_range",
         severity=ERROR,
-        title=title,
-        advice=_ADVICE,
+        title=_title(label, classes, lowest, highest),
+        advice=_FROM_ONE if lowest == 1 and highest == classes else _ADVICE,
         step=crash.step,
         rank=facts.rank,
         where=user_line(crash),
-        evidence={"label": label, "classes": classes, "message": crash.message[:200]},
+        evidence={
+            "label": label,
+            "classes": classes,
+            "lowest": lowest,
+            "highest": highest,
+            "message": crash.message[:200],
+        },
     )
+
+
+def _title(label: int | None, classes: int | None, lowest: int | None, highest: int | None) -> str:
+    if label is None:
+        return "the GPU stopped at a label outside the classes that the model has"
+    if classes is None:
+        return f"label {label} is outside the classes that the model has"
+    seen = f"; this batch's labels go from {lowest} to {highest}" if lowest is not None and highest is not None else ""
+    return f"label {label} is outside the {classes} classes (0 … {classes - 1}){seen}"
 
 
 def _in_class_loss(crash: events.Crash) -> bool:
     return any(frame.where.function in _LOSS_FUNCTIONS for frame in crash.frames)
 
 
+def _inputs(crash: events.Crash) -> Iterator[events.NamedTensor]:
+    """What was handed to the loss: as its module got it, or as its innermost frame holds it."""
+    if crash.module is not None:
+        yield from crash.module.inputs
+    for frame in reversed(crash.frames):
+        yield from frame.tensors
+
+
 def _classes(crash: events.Crash) -> int | None:
-    for frame in crash.frames:
-        if frame.where.function in _LOSS_FUNCTIONS:
-            shape = shape_of_any(frame, ("input",))
-            if shape:
-                return shape[1] if len(shape) > 1 else shape[0]
-    return None
+    shape = next((named.facts.shape for named in _inputs(crash) if named.path == "input" and named.facts.shape), None)
+    return None if shape is None else shape[1] if len(shape) > 1 else shape[0]
+
+
+def _range(crash: events.Crash) -> tuple[int | None, int | None]:
+    for named in _inputs(crash):
+        low, high = named.facts.min, named.facts.max
+        if named.path == "target" and low is not None and high is not None and math.isfinite(low + high):
+            return int(low), int(high)
+    return None, None
 
 
 def from_losses(facts: RankFacts) -> Finding | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dlmon.state.series import Series
 from dlmon.state.snapshot import SeriesView, Timing
+from dlmon.state.step_clock import StepClock
 from dlmon_probes import events
 
 WINDOW = 512  # steps over which times are judged
@@ -30,6 +31,7 @@ class StepColumns:
         self.lr: float | None = None
         self.first_end: float | None = None  # unix seconds of the first and the last step's end
         self.last_end: float | None = None
+        self.clock = StepClock()
         self.first_step = 0
         self._timing: Timing | None = Timing()
 
@@ -57,6 +59,7 @@ class StepColumns:
         if self.first_end is None:
             self.first_end, self.first_step = origin + event.at[0], event.first
         self.last_end = origin + event.at[-1]
+        self.clock.block(event.first, origin + event.at[0], self.last_end, size)
         self.step = max(self.step, event.first + size)
         self._timing = None
 

@@ -11,6 +11,7 @@ from dlmon.record import layout
 from dlmon.record.manifest import Manifest, read_manifest
 from dlmon.record.reader import Tagged
 from dlmon.state import phase, progress
+from dlmon.state.bars import BarProgress, Progress
 from dlmon.state.checklist import checklist
 from dlmon.state.losses import BUCKETS_OF_OTHERS
 from dlmon.state.machine import Machine
@@ -38,12 +39,12 @@ class RunState:
         self._keys: dict[int, RankState] = {}  # by rank, further processes of a rank above
         self._machine = Machine()
         self._supervision = Supervision()
-        self._bars = progress.BarProgress()
         self._liveness = phase.Liveness()
         self._manifest: Manifest | None = None
         self._manifest_read: float | None = None
         self._odd = 0  # events that could not be folded
         self._leader: RankState | None = None
+        self._bars: BarProgress | None = None  # the leader's
 
     def fold_all(self, tagged: Iterable[Tagged]) -> None:
         for item in tagged:
@@ -67,8 +68,8 @@ class RunState:
     def _fold_rank(self, tagged: Tagged) -> None:
         rank = self._ranks.get(tagged.source) or self._add_rank(tagged.source, tagged.rank)
         rank.fold(tagged.event)
-        if isinstance(tagged.event, events.Bar) and rank is self._leader:
-            self._bars.bar(tagged.event, rank.columns.step)
+        if isinstance(tagged.event, events.Bar) and rank is self._leader and self._bars is not None:
+            self._bars.bar(tagged.event)
 
     def _add_rank(self, source: str, number: int) -> RankState:
         key = number
@@ -83,7 +84,7 @@ class RunState:
         self._ranks[source] = self._keys[key] = rank
         leader = self._keys[min(self._keys)]
         if leader is not self._leader:
-            self._leader, self._bars = leader, progress.BarProgress()
+            self._leader, self._bars = leader, BarProgress(leader.columns.clock)
         return rank
 
     def snapshot(self, now: float | None = None) -> RunSnapshot:
@@ -124,7 +125,7 @@ class RunState:
         step = columns.step
         facts = {key: self._keys[key].facts() for key in sorted(self._keys)}
         evaluations = tuple(EvaluationView(leader.rank, event) for event in leader.evaluations.items())
-        told = self._bars.progress(step)
+        told = self._bars.progress(step) if self._bars is not None else Progress()
         first = None if columns.first_end is None else (columns.first_step, columns.first_end)
         return replace(
             base,

@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dlmon.app.content import Content, boxed, ruled
+from dlmon.app.content import Content, boxed, ruled, waiting
 from dlmon.app.glyphs import UNICODE, Glyphs
 from dlmon.app.lines import Line, Span, fit, width
 from dlmon.app.source import Frame
@@ -131,10 +131,11 @@ class Panel(LineWidget):
         raise NotImplementedError
 
     def compose_lines(self, room: int, height: int) -> Sequence[Line]:
-        if self.frameless:
-            inside, box = self.content(room - 2, height - 1), ruled
-        else:
-            inside, box = self.content(room - 4, height - 2), boxed
+        box = ruled if self.frameless else boxed
+        try:
+            inside = self.content(room - 2, height - 1) if self.frameless else self.content(room - 4, height - 2)
+        except Exception as error:  # one panel that meets what nobody thought of must not take the screen with it
+            inside = Content(waiting(f"dlmon could not draw this: {error!r}; please report it", room - 4, height - 2))
         return box(inside, self.title_text, self.number, room, height, self.glyphs, focused=self.focused_panel)
 
     def scroll_rows(self, rows: int) -> None:

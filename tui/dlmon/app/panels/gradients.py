@@ -17,8 +17,9 @@ from dlmon.text import aligned, count, percent, plural
 
 _NUMBER = 9  # cells: three before the point, six from it on
 _ZEROS = 7
-_STATE = 15
+_STATE = 14
 _LEAST_NAME = 16
+_LEAST_TREND, _MOST_TREND = 5, 24
 _LEAST_RANGE = 10.0
 
 
@@ -41,18 +42,18 @@ def gradients_content(
 
 def _widths(room: int, rows: Sequence[Row]) -> tuple[int, int]:
     """Cells for the name and for the trend: names get what they need, the trend the rest up to 24."""
-    fixed = 3 * (_NUMBER + 1) + _ZEROS + 1 + _STATE + 1
+    fixed = 3 * _NUMBER + _ZEROS + _STATE + 5  # and the gaps
     left = room - fixed
     needed = max([_LEAST_NAME, *(len(row.name) for row in rows)])
-    name = max(_LEAST_NAME, min(needed, left - 6))
-    trend = min(24, left - name - 1)
-    return (max(8, left), 0) if trend < 5 else (name, trend)
+    name = max(_LEAST_NAME, min(needed, left - _LEAST_TREND))
+    trend = min(_MOST_TREND, left - name)
+    return (max(8, left + 1), 0) if trend < _LEAST_TREND else (name, trend)
 
 
 def _header(name: int, trend: int, fold: bool) -> Line:
     titles = pad("module" if fold else "parameter", name) + " " + "   norm".ljust(_NUMBER + 1)
     titles += "trend".ljust(trend + 1) if trend else ""
-    titles += "  weight".ljust(_NUMBER + 1) + "  update".ljust(_NUMBER + 1) + "zeros".rjust(_ZEROS - 1) + "   state"
+    titles += "  weight".ljust(_NUMBER) + "  update".ljust(_NUMBER) + "zeros".rjust(_ZEROS) + "  state"
     return line((titles, "dim"))
 
 
@@ -60,14 +61,14 @@ def _line(row: Row, name: int, trend: int, glyphs: Glyphs) -> Line:
     members = f" ({row.members})" if row.members > 1 else ""
     label = pad(cut_left(row.name, name - len(members)) + members, name)
     muted = "dim" if row.state == "frozen" else "text"
-    spans = [Span(label + " ", muted), Span(aligned(row.norm).ljust(_NUMBER)[:_NUMBER] + " ", muted)]
+    spans = [Span(label + " ", muted), Span(aligned(row.norm)[:_NUMBER] + " ", muted)]
     if trend:
         faint = "axis" if row.state == "healthy" else row.role  # calm where all is well
         low, high = _trend_scale(row.trend)
         spans.append(Span(sparkline(row.trend, trend, glyphs.bars, low=low, high=high, log=True) + " ", faint))
-    numbers = aligned(row.weight).ljust(_NUMBER)[:_NUMBER] + " " + aligned(row.update).ljust(_NUMBER)[:_NUMBER] + " "
+    numbers = aligned(row.weight)[:_NUMBER] + aligned(row.update)[:_NUMBER]
     zeros = percent(row.zeros).rjust(_ZEROS)
-    spans += [Span(numbers + zeros + "  ", muted), Span(pad(row.words, _STATE - 1), row.role)]
+    spans += [Span(numbers + zeros + "  ", muted), Span(pad(row.words, _STATE), row.role)]
     return tuple(spans)
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from dlmon.app.chart import SERIES_ROLES, Picture, draw
-from dlmon.app.chart_view import Chart, ChartView, chart_at, values_of
+from dlmon.app.chart_view import Chart, ChartView, calm_end, chart_at, values_of
 from dlmon.app.content import Content, waiting
 from dlmon.app.glyphs import Glyphs
 from dlmon.app.lines import Line, Span, cut, fit, joined, line, width
@@ -32,14 +32,18 @@ def loss_content(
         if alone and frame.view:
             lines += [(), *stages_content(frame, room, height - len(lines) - 1, glyphs).lines]
         return Content(lines)
-    first, last = view.window(chart.last_step(), chart.first_step())
+    newest, begin = chart.last_step(), chart.first_step()
+    over = frame.view is not None and frame.view.snapshot.over
+    if not over and view.end is None:
+        newest = calm_end(newest, view.span or newest - begin)
+    first, last = view.window(newest, begin)
     picture = Picture(chart.curves(), chart.evaluation_marks(), first, last, view.log, view.cursor)
     legend = legend_of(chart, room, glyphs)
     body, axis = draw(picture, room, height - len(legend), glyphs)
     notes = [chart.title] if chart.title != "loss" else []
     notes += [_lr(frame)] if chart.title == "loss" and _lr(frame) else []
     notes += ["log scale"] if view.log else []
-    notes += [f"steps {count(first)}–{count(last)}"] if view.span is not None else []
+    notes += [f"steps {count(first)}–{count(min(last, chart.last_step()))}"] if view.span is not None else []
     notes += [f"highest {number(axis.cut)} is above the top"] if axis.cut is not None else []
     if view.cursor is not None:
         notes = [read_out(chart, view.cursor)]

@@ -8,13 +8,12 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from dlmon.app.board import Board
 from dlmon.app.keymap import LIVE, REPLAY, footer_keys, keys_for
 from dlmon.app.layout import LEAST, MOST_STRIP, PANELS, Wishes, plan
 from dlmon.app.palette import PALETTES, Palette, next_palette
-from dlmon.app.panels.bars import Footer, LossStrip, Tabs, Timeline, TooSmall, tab_at
+from dlmon.app.panels.bars import LossStrip, Tabs, Timeline, TooSmall, tab_at
 from dlmon.app.panels.base import LineWidget, Panel
 from dlmon.app.panels.findings import Findings, FindingsStrip
 from dlmon.app.panels.gradients import Gradients
@@ -25,11 +24,10 @@ from dlmon.app.panels.output import Output
 from dlmon.app.panels.progress import Progress, wanted_rows
 from dlmon.app.panels.stages import Stages
 from dlmon.app.prompt import Prompt
+from dlmon.app.screens.talking import Talking
 from dlmon.app.settings import Settings
 from dlmon.app.source import Frame
 from dlmon.state.snapshot import FAILED
-
-MESSAGE_SECONDS = 6.0
 
 
 def bindings(mode: str) -> list[BindingType]:
@@ -37,7 +35,7 @@ def bindings(mode: str) -> list[BindingType]:
     return [Binding(key.keys, key.action, key.description, show=False) for key in keys_for(mode)]
 
 
-class Monitor(Screen[None], inherit_bindings=False):
+class Monitor(Talking, inherit_bindings=False):
     """Panels over one run. Frames come in by `show`; subclasses add what a live run or a replay can be told."""
 
     mode = LIVE
@@ -54,9 +52,7 @@ class Monitor(Screen[None], inherit_bindings=False):
         self.zoomed = False
         self.frozen = False
         self.frame = self._newest = Frame()
-        self.prompt: Prompt | None = None
         self.header = Header(settings.name)
-        self.footer = Footer(())
         self.tabs = Tabs()
         self.strip = FindingsStrip()
         self.loss, self.gradients, self.output, self.findings = Loss(), Gradients(), Output(), Findings()
@@ -67,7 +63,6 @@ class Monitor(Screen[None], inherit_bindings=False):
         strips: list[LineWidget] = [self.header, self.strip, LossStrip(), self.tabs, Timeline(), self.footer]
         self._lines: list[LineWidget] = [*strips, *self.panels.values(), TooSmall(LEAST)]
         self.board = Board(*self._lines)
-        self._message_timer = 0
         self._restyle()
 
     def compose(self) -> ComposeResult:
@@ -246,43 +241,3 @@ class Monitor(Screen[None], inherit_bindings=False):
             self.say(f"cannot save {path.name}: {error.strerror or error}")
             return
         self.say(f"saved {path}")
-
-    def say(self, message: str) -> None:
-        """One line in place of the keys, for a few seconds."""
-        self.footer.message = message
-        self.footer.redraw()
-        self._message_timer += 1
-        mine = self._message_timer
-        self.set_timer(MESSAGE_SECONDS, lambda: self._quiet(mine))
-
-    def _quiet(self, timer: int) -> None:
-        if timer == self._message_timer:
-            self.footer.message = ""
-            self.footer.redraw()
-
-    # ---- typing
-
-    def _ask(self, prompt: Prompt) -> None:
-        self.prompt = prompt
-        self._show_prompt()
-
-    def _show_prompt(self) -> None:
-        self.footer.prompt = self.prompt.line() if self.prompt else None
-        self.footer.redraw()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """While something is typed, keys are letters."""
-        return self.prompt is None
-
-    def on_key(self, event: events.Key) -> None:
-        if self.prompt is None:
-            return
-        event.stop()
-        if self.prompt.key(event.key, event.character):
-            self.prompt = None
-        self._show_prompt()
-
-    def on_paste(self, event: events.Paste) -> None:
-        if self.prompt is not None:
-            self.prompt.paste(event.text)
-            self._show_prompt()

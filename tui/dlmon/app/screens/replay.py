@@ -37,7 +37,7 @@ class ReplayMonitor(Monitor):
 
     def action_seek_step(self, steps: int) -> None:
         if self.frame.view is not None:
-            self.source.hold_at_step(self.frame.view.snapshot.step + steps)
+            self.source.step_by(steps, self.frame.view.snapshot.step)
 
     def action_finding(self, direction: int) -> None:
         if self.current == "output" and self.output.needle:
