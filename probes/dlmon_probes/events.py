@@ -621,7 +621,7 @@ class Gpu:
     uuid: str
     index: int
     name: str
-    total: int
+    total: Optional[int] = None
     used: Optional[int] = None
     own: Optional[int] = None
     utilisation: Number = None

@@ -100,7 +100,7 @@ class Nvml:
             uuid=uuid,
             index=index,
             name=name,
-            total=int(memory.total) if memory is not None else 0,
+            total=int(memory.total) if memory is not None else None,
             used=int(memory.used) if memory is not None else None,
             own=self._own(read, pids),
             utilisation=rates.gpu / 100.0 if rates is not None else None,

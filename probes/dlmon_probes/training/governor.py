@@ -2,8 +2,8 @@
 
 A token bucket: each step earns `budget` × its duration and pays for what every step costs; what is left over buys
 samples, and a quarter of the budget always does: a run whose steps are so short that the hooks alone use the budget
-up is still looked at now and then. The first steps and steps with an anomaly are sampled without asking; the first steps' cost is start-up cost,
-it is told but not paid back.
+up is still looked at now and then. A few early steps and steps with an anomaly are sampled without asking; what the
+early ones cost is start-up cost, it is told but not paid back.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from dlmon_probes import events
 
 ALWAYS_FIRST = 3  # steps 0, 1, 2
+EARLY = frozenset({0, 1, 2, 5, 10, 20, 40, 80})  # sampled without asking: short runs have faults, too
 ANOMALIES = 16  # steps with an anomaly (NaN, another mode) that are sampled without asking, in a run; later ones must be earned
 RESERVED = 0.25  # share of the budget that is kept for samples
 SAMPLES_PER_SECOND = 2.0  # a screen draws at 4 Hz at most: more samples than this are seen by nobody
@@ -74,19 +75,23 @@ class Governor:
         sample, self._step_cost = self._step_cost, 0.0
         always, self._always_cost = self._always_cost, 0.0
         cost = sample + always
+        early = self.steps in EARLY
         self.steps += 1
         if self.steps <= ALWAYS_FIRST:
             self.startup += cost
         else:
             own = max(dt - cost, 0.0)
             self.step_seconds += own
-            self.spent += cost
+            if early:
+                self.startup += sample
+                sample = 0.0
+            self.spent += always + sample
             earned = self.budget * own
             self._tokens = min(self._tokens + max(earned - always, earned * RESERVED) - sample, self.budget * 30.0)
         if self._sampling:
-            self.sample_cost = sample if not self.sample_cost else 0.7 * self.sample_cost + 0.3 * sample
+            self.sample_cost = cost if not self.sample_cost else 0.7 * self.sample_cost + 0.3 * cost
         self._since += 1
-        self._sampling = self.steps < ALWAYS_FIRST or (
+        self._sampling = self.steps in EARLY or (
             self._tokens >= self.sample_cost and now - self._last_sample >= 1 / SAMPLES_PER_SECOND
         )
         if self._sampling:

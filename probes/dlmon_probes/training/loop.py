@@ -53,7 +53,6 @@ class Loop:
 
     def backward_begins(self, loss: Any, call: str = "backward") -> int:
         """A backward from `loss` (a tensor) is about to run. Returns its series."""
-        began = perf_counter()
         agent, row = self.agent, self.row
         frame = sys._getframe(3)  # of `loss.backward()` itself, if nothing stands between
         series = self._series.get((id(frame.f_code), frame.f_lasti))
@@ -62,8 +61,9 @@ class Loop:
         if not agent.training:
             agent.begin()
         if (series in row.seen and row.stepped) or (row.backwards and self._steps_by_hand()):
-            self._close()
+            self._close()  # which may wait in a pause: the clock of our cost starts after it
             row = self.row
+        began = perf_counter()
         row.seen.add(series)
         row.backwards += 1
         agent.backwards_since_step += 1

@@ -120,7 +120,9 @@ def gpus() -> Answer:
     found, note = Nvml().sample(())
     if not found:
         return Answer("GPU", NOTE, note)
-    names = ", ".join(f"{gpu.index} {gpu.name} ({gpu.total / 2**30:.3g} GiB)" for gpu in found)
+    names = ", ".join(
+        f"{gpu.index} {gpu.name}" + (f" ({gpu.total / 2**30:.3g} GiB)" if gpu.total else "") for gpu in found
+    )
     own = "" if any(gpu.own is not None for gpu in found) else "; the memory of single processes is not visible here"
     return Answer("GPU", OK, names + own)
 

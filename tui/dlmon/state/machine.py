@@ -32,8 +32,8 @@ class Machine:
         for gpu in event.gpus:
             if gpu.utilisation is not None:
                 self._utilisation.setdefault(gpu.uuid, _history()).append(gpu.utilisation)
-            if gpu.used is not None:
-                self._memory.setdefault(gpu.uuid, _history()).append(gpu.used / max(1, gpu.total))
+            if gpu.used is not None and gpu.total:
+                self._memory.setdefault(gpu.uuid, _history()).append(gpu.used / gpu.total)
 
     def view(self, torch: Sequence[events.Memory]) -> MachineView:
         """ram and gpu_memory histories are shares of the total. torch: the allocators of the training processes."""

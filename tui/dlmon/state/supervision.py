@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dlmon_probes import events
 
+STOPPING = frozenset({"SIGINT", "SIGTERM", "SIGKILL"})  # others (USR1 of a scheduler) ask for a checkpoint, not an end
+
 
 class Supervision:
     """Fold of the supervisor's events. written, output_grew: unix seconds; host: where it runs."""
@@ -25,7 +27,7 @@ class Supervision:
             self.phase = event.name
         elif isinstance(event, events.Launch):
             self.launch = event
-        elif isinstance(event, events.Signal):
+        elif isinstance(event, events.Signal) and event.signal in STOPPING:
             self.stop_requested = True
         elif isinstance(event, events.Exit):
             self.exit = event
