@@ -1,4 +1,4 @@
-"""The sample tasks keep what their first lines say: they explain themselves, they learn, and they break as announced."""
+"""The sample tasks keep what their first lines say: they explain themselves, learn, and break as announced."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_demo_learns_what_its_baseline_cannot(tmp_path: Path) -> None:
         assert found, output
         accuracy[model] = float(found[1])
         assert (tmp_path / "outputs" / f"stripes_{model}.pt").exists()
-    assert accuracy["cnn"] > 80 and accuracy["linear"] < 50
+    assert accuracy["cnn"] > 65 and accuracy["linear"] < 50
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
@@ -61,10 +61,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
 
 
 def test_make_says_in_one_line_that_there_is_no_python(tmp_path: Path) -> None:
-    result = subprocess.run(
-        ["make", "--no-print-directory", "-C", str(REPOSITORY), "demo", "PYTHON=no-such-python", f"VENV={tmp_path}/venv"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    command = ["make", "-C", str(REPOSITORY), "demo", "PYTHON=no-such-python", f"VENV={tmp_path}/venv"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode != 0
     said = [line for line in result.stderr.splitlines() if "***" not in line]
     assert len(said) == 1 and "no Python 3.10 or newer found" in said[0]
