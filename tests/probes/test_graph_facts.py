@@ -1,6 +1,7 @@
 """What the autograd graph of an unedited script tells."""
 
 import pytest
+
 from tests.probes.training import train
 
 LOOP = """

@@ -1,6 +1,7 @@
 """Steps, series and micro-batches of loops in different styles, with the numbers the scripts print themselves."""
 
 import pytest
+
 from tests.probes.training import train
 
 
@@ -139,6 +140,7 @@ def test_updates_by_hand_step_at_each_backward(tmp_path, how: str) -> None:
         """,
     )
     assert losses(run) == printed(run)
+    assert run.of("series")[0]["where"]["line"] == 7
     assert [row["name"] for row in run.of("model")[0]["parameters"]] == ["params[0]", "params[1]"]
     if how == "backward":
         sample = run.of("gradients")[0]

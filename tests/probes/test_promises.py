@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dlmon_probes import control
 from tests.probes.injected import PROBES, environment, run_script
 from tests.probes.training import train
-
-from dlmon_probes import control
 
 LOOP = """
 net = nn.Linear(4, 1); optimizer = torch.optim.SGD(net.parameters(), lr=0.1)

@@ -27,11 +27,12 @@ class Agent:
     step: completed optimizer cycles. sampling: the costly instruments run in the step that is being computed.
     Listener lists are called by the loop; every listener is wrapped by `guard`:
       sampled_…                       as the same without it, but in sampled steps only: costs nothing in the others
-      before_backward(loss, series)   the loss tensor about to go backward, and its series index
+      before_backward(loss, series)   the loss tensor about to go backward, and its series index; called in sampled
+                                      steps and while `attention` is set, which the call takes back
       after_backward(series)
       before_step(optimizer, index)   gradients are final, weights still old
       after_step(optimizer, index)    weights are new
-      step_closed(step)               a cycle was completed; `step` is its number
+      step_closed(step)               a sampled cycle was completed; `step` is its number
       forked()                        this is a child process now, and nothing of what was gathered is its own
       ending()                        the process leaves in an orderly way
       started()                       this process turned out to train
@@ -40,25 +41,23 @@ class Agent:
     def __init__(self, run: str, page: control.ControlPage, budget: float) -> None:
         self.run = run
         self.page = page
+        self.backwards_in_step: Callable[[], int] = int  # set by the loop
         self.names: Any = None  # set by names.install, the first of the instruments
         self.reached: dict[int, set[int]] = {}  # series → parameters its last read graph reached
         self.governor = Governor(budget)
         self.step = 0
         self.sampling = True
+        self.attention = True  # somebody follows what happens until the next backward
         self.phase = "torch_ready"
         self.training = False
         self.switched: Optional[events.Where] = None  # the last train() or eval() call seen
         self.born = time.time()
         self.zero = perf_counter()  # the clock that `Steps.at` counts from
         self.last_step_at = perf_counter()
-        self.backwards_since_step = 0
         self.before_backward: list[Callable[[Any, int], None]] = []
         self.sampled_before_backward: list[Callable[[Any, int], None]] = []
-        self.after_backward: list[Callable[[int], None]] = []
         self.sampled_after_backward: list[Callable[[int], None]] = []
-        self.before_step: list[Callable[[Any, int], None]] = []
         self.sampled_before_step: list[Callable[[Any, int], None]] = []
-        self.after_step: list[Callable[[Any, int], None]] = []
         self.sampled_after_step: list[Callable[[Any, int], None]] = []
         self.step_closed: list[Callable[[int], None]] = []
         self.forked: list[Callable[[], None]] = []
@@ -177,7 +176,7 @@ class Agent:
         if self.training and self.phase != "ended" and now - self._beat_at >= 1.0:
             self._beat_at = now
             self.emit(
-                events.Heartbeat(time.time(), self.step, self.phase, now - self.last_step_at, self.backwards_since_step)
+                events.Heartbeat(time.time(), self.step, self.phase, now - self.last_step_at, self.backwards_in_step())
             )
             self.emit(self.governor.event(self.step))
 

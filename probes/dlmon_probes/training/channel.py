@@ -64,7 +64,7 @@ class Channel:
         self._fd: Optional[int] = None
         self._report = report
         self._sources: list[tuple[str, Source]] = []
-        self._running = False
+        self.running = False
         self._wake = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
         self._writing = _thread.allocate_lock()
@@ -94,25 +94,25 @@ class Channel:
 
     def ensure_running(self) -> None:
         """Start the thread if the file is open and it does not run (after a fork it does not)."""
-        if self._running or self._fd is None:
+        if self.running or self._fd is None:
             return
-        self._running = True
+        self.running = True
         self._wake.acquire()
         self._done.acquire()
         try:
             _thread.start_new_thread(self._run, ())
         except RuntimeError:  # the interpreter is shutting down
-            self._running = False
+            self.running = False
             self._wake.release()
             self._done.release()
 
     def stop(self) -> None:
         """End the thread; returns when it has ended. What is queued stays queued."""
-        if not self._running:
+        if not self.running:
             return
         self._wake.release()
         self._done.acquire(timeout=5)
-        self._running = False
+        self.running = False
         self._done.release()
 
     def _run(self) -> None:

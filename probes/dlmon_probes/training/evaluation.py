@@ -88,6 +88,7 @@ class EvaluationProbe:
         key = (iterator, "")
         if key not in self._passes:
             self._passes[key] = found = Pass(loader, iterator, self._agent.step)
+            self._agent.attention = True
             if not self._watch.available:  # model calls are not watched: the loop's line has to do
                 found.where = callsite.where(callsite.caller())
         self._current = self._passes[key]
@@ -178,6 +179,7 @@ class EvaluationProbe:
         key = (-1, name)
         if key not in self._passes:
             self._passes[key] = Pass(-1, -1, self._agent.step, name)
+            self._agent.attention = True
         self._current = self._passes[key]
         return self._current
 

@@ -44,6 +44,7 @@ class ForwardWatch:
         functorch transform is at work are left out."""
         if not self.available:
             return
+        self._agent.attention = True
         if outermost is not None:
             self._outermost[name] = outermost
         if every is not None:

@@ -14,7 +14,9 @@ from dlmon_probes import events
 
 ALWAYS_FIRST = 3  # steps 0, 1, 2
 EARLY = frozenset({0, 1, 2, 5, 10, 20, 40, 80})  # sampled without asking: short runs have faults, too
-ANOMALIES = 16  # steps with an anomaly (NaN, another mode) that are sampled without asking, in a run; later ones must be earned
+ANOMALIES = (
+    16  # steps with an anomaly (NaN, another mode) that are sampled without asking, in a run; later ones must be earned
+)
 RESERVED = 0.25  # share of the budget that is kept for samples
 SAMPLES_PER_SECOND = 2.0  # a screen draws at 4 Hz at most: more samples than this are seen by nobody
 
@@ -39,14 +41,14 @@ class Governor:
         self._tokens = 0.0
         self._since = 0
         self._step_cost = 0.0  # of samples in the running step
-        self._always_cost = 0.0  # of everything else in it
+        self.always_cost = 0.0  # of everything else in it; the loop adds to it without a call
         self._sampling = True
         self._last_sample = 0.0
         self._anomalies = 0
 
     def pay(self, seconds: float) -> None:
         """Cost of what is done at every step."""
-        self._always_cost += seconds
+        self.always_cost += seconds
 
     def pay_for(self, instrument: str, seconds: float) -> None:
         """Cost of a sampled instrument's run. `sampled` counts it."""
@@ -73,7 +75,7 @@ class Governor:
     def next_step(self, now: float, dt: float) -> bool:
         """A step of `dt` seconds (probes included) ended at `now` (perf_counter). True: sample the one that begins."""
         sample, self._step_cost = self._step_cost, 0.0
-        always, self._always_cost = self._always_cost, 0.0
+        always, self.always_cost = self.always_cost, 0.0
         cost = sample + always
         early = self.steps in EARLY
         self.steps += 1

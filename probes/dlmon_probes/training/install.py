@@ -39,6 +39,11 @@ def _backward(agent: Agent, loop: Loop) -> None:
     import torch
 
     original = torch.autograd.backward
+    is_compiling, tensor_class = torch.compiler.is_compiling, torch.Tensor
+
+    def failed(error: Exception) -> None:
+        agent.report("backward", error)
+        torch.autograd.backward = original
 
     @functools.wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
@@ -46,20 +51,20 @@ def _backward(agent: Agent, loop: Loop) -> None:
             return original(tensors, *args, **kwargs)
         series = -1
         try:
-            if not torch.compiler.is_compiling():
-                series = loop.backward_begins(_first(tensors))
+            if not is_compiling():
+                series = loop.backward_begins(tensors if isinstance(tensors, tensor_class) else _first(tensors))
         except Exception as error:
-            agent.report("backward", error)
-        loop.depth += 1
+            failed(error)
+        loop.depth = 1
         try:
             result = original(tensors, *args, **kwargs)
         finally:
-            loop.depth -= 1
-        if series >= 0:
+            loop.depth = 0
+        if series >= 0 and agent.sampling:
             try:
                 loop.backward_ended(series)
             except Exception as error:
-                agent.report("backward", error)
+                failed(error)
         return result
 
     torch.autograd.backward = backward
@@ -88,20 +93,18 @@ def _grad(agent: Agent, loop: Loop) -> None:
             result = original(outputs, *args, **kwargs)
         finally:
             loop.depth -= 1
-        if series >= 0:
-            loop.backward_ended(series)
+        if series >= 0 and agent.sampling:
+            attempt(agent, "grad", loop.backward_ended, series)
         return result
 
     torch.autograd.grad = grad
 
 
 def _first(tensors: Any) -> Any:
-    """The (first) tensor of what was handed to a backward."""
+    """The first tensor of several that go backward together."""
     import torch
 
-    if isinstance(tensors, torch.Tensor):
-        return tensors
-    first = next(iter(tensors)) if isinstance(tensors, (list, tuple)) else None
+    first = next(iter(tensors)) if isinstance(tensors, (list, tuple)) else tensors
     if not isinstance(first, torch.Tensor):
         raise TypeError(f"backward of {type(tensors).__name__} is not followed")
     return first
@@ -110,20 +113,26 @@ def _first(tensors: Any) -> Any:
 def _optimizer_steps(agent: Agent, loop: Loop) -> None:
     from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+    def failed(error: Exception) -> None:
+        agent.report("optimizer step", error)
+        for handle in handles:
+            handle.remove()
+
     def before(optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        if loop.lone == id(optimizer) and not agent.sampling:
+            return
         try:
             loop.step_begins(optimizer)
         except Exception as error:
-            agent.report("optimizer step", error)
+            failed(error)
 
     def after(optimizer: Any, _args: Any, _kwargs: Any) -> None:
         try:
             loop.step_ended(optimizer)
         except Exception as error:
-            agent.report("optimizer step", error)
+            failed(error)
 
-    register_optimizer_step_pre_hook(before)
-    register_optimizer_step_post_hook(after)
+    handles = [register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)]
 
 
 def _optimizer_init(agent: Agent, loop: Loop) -> None:

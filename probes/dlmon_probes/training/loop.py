@@ -21,6 +21,8 @@ from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.rows import Loss, LossValue, Row, Rows
 
 BY_HAND = 100  # more backwards than the largest usual accumulation (64) without a step: updates are made by hand
+_PAUSE_WORD = control.PAUSE // 4
+_INFINITE = (float("inf"), float("-inf"))
 POLL_PAUSED = 0.02  # seconds between looks at the control page while paused
 
 
@@ -30,6 +32,7 @@ class Loop:
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
         self._torch = tensors.torch_module()
+        self._method = getattr(self._torch.Tensor.backward, "__code__", None)
         self.row = Row()
         self.depth = 0
         self.optimizers: dict[int, int] = {}  # id(optimizer) → index; ids are checked against `_alive`
@@ -37,6 +40,7 @@ class Loop:
         self.made_at: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # optimizer → Where
         self.optimizer_made = 0
         self.has_stepped = False
+        self.lone: Optional[int] = None  # id of the only optimizer that is alive
         self.scaled: Optional[tuple[int, Any]] = None  # id of GradScaler.scale's result, the loss before it
         self._series: dict[tuple[int, int], int] = {}  # (id of the code, instruction) → series
         self._codes: list[CodeType] = []
@@ -45,6 +49,7 @@ class Loop:
         self._granted_used = 0
         self._switched: Optional[events.Where] = None
         self._optimizers_seen = 0
+        agent.backwards_in_step = lambda: self.row.backwards
         agent.channel.add_source("step rows", self._collect_rows)
         agent.guard("step rows", agent.ending, self.finish)
         agent.guard("step rows", agent.forked, self._begin_anew)
@@ -52,48 +57,60 @@ class Loop:
     # ------------------------------------------------------------ backward
 
     def backward_begins(self, loss: Any, call: str = "backward") -> int:
-        """A backward from `loss` (a tensor) is about to run. Returns its series."""
+        """A backward from `loss` (a tensor) is about to run. Returns its series. Every line counts here: it runs with
+        cold caches between two large computations, where a call costs 2 µs and not 0.1."""
         agent, row = self.agent, self.row
-        frame = sys._getframe(3)  # of `loss.backward()` itself, if nothing stands between
+        frame = sys._getframe(2)
+        if frame.f_code is self._method and frame.f_back is not None:
+            frame = frame.f_back  # of `loss.backward()` itself, if nothing else stands between
         series = self._series.get((id(frame.f_code), frame.f_lasti))
         if series is None:
             series = self._series_of(callsite.user_frame(frame), call)
         if not agent.training:
             agent.begin()
-        if (series in row.seen and row.stepped) or (row.backwards and self._steps_by_hand()):
+        if row.backwards and ((series in row.losses and row.stepped) or self._steps_by_hand()):
             self._close()  # which may wait in a pause: the clock of our cost starts after it
             row = self.row
         began = perf_counter()
-        row.seen.add(series)
         row.backwards += 1
-        agent.backwards_since_step += 1
         if agent.phase != "training":
             agent.set_phase("training")
         value = self._value_of(loss)
-        row.losses.setdefault(series, []).append(value)
-        if type(value) is float and value - value != 0.0 and not agent.sampling:
-            agent.sampling = agent.governor.anomaly()  # NaN or infinite: look at this step whatever it costs
-        if agent.switched is not self._switched:
-            self._switched = agent.switched  # train() or eval() was called: modes may differ from now on
-            agent.sampling = agent.sampling or agent.governor.anomaly()
-        agent.governor.pay(perf_counter() - began)
-        for listener in agent.before_backward:
+        if series in row.losses:
+            row.losses[series].append(value)
+        else:
+            row.losses[series] = [value]
+        if agent.switched is not self._switched or value != value or value in _INFINITE:
+            self._look_closer()
+        agent.governor.always_cost += perf_counter() - began
+        if agent.attention or agent.sampling:
+            self._tell_before_backward(loss, series)
+        return series
+
+    def _look_closer(self) -> None:
+        """NaN, or train() or eval() was called: this step is sampled whatever it costs (up to a limit)."""
+        agent = self.agent
+        self._switched = agent.switched
+        if not agent.sampling:
+            agent.sampling = agent.governor.anomaly()
+
+    def _tell_before_backward(self, loss: Any, series: int) -> None:
+        agent = self.agent
+        agent.attention = False
+        for listener in list(agent.before_backward):
             listener(loss, series)
         if agent.sampling:
             for listener in list(agent.sampled_before_backward):
                 listener(loss, series)
-        return series
 
     def backward_ended(self, series: int) -> None:
-        for listener in self.agent.after_backward:
+        """Called in sampled steps."""
+        for listener in list(self.agent.sampled_after_backward):
             listener(series)
-        if self.agent.sampling:
-            for listener in list(self.agent.sampled_after_backward):
-                listener(series)
 
     def _steps_by_hand(self) -> bool:
         """No optimizer object takes the steps: there is none, or it was not used in a hundred backwards."""
-        return not self.optimizer_made or (not self.has_stepped and self.agent.backwards_since_step >= BY_HAND)
+        return not self.optimizer_made or (not self.has_stepped and self.row.backwards >= BY_HAND)
 
     def _series_of(self, frame: Any, call: str) -> int:
         key = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
@@ -113,18 +130,27 @@ class Loop:
         scaled, self.scaled = self.scaled, None
         if scaled is not None and scaled[0] == id(loss):
             loss = scaled[1]
-        torch = self._torch
-        if type(loss) is torch.Tensor and loss.is_cpu and loss.numel() == 1 and not _modes_active(torch._C):
-            return float(loss.item().real)
+        torch, c = self._torch, self._torch._C
+        if (
+            type(loss) is torch.Tensor
+            and loss.is_cpu
+            and loss.numel() == 1
+            # No functorch transform or mode of anyone's would see the read (0.3 µs to ask).
+            and not c._len_torch_function_stack()
+            and not c._len_torch_dispatch_stack()
+            and c._functorch.peek_interpreter_stack() is None
+        ):
+            value = loss.item()
+            return value if type(value) is float else float(value.real)
         if loss.numel() != 1 or tensors.out_of_reach():
             return LossValue(None)
         with tensors.immune():
-            value = tensors.local(loss)
-            if value is None:
+            scalar = tensors.local(loss)
+            if scalar is None:
                 return LossValue(None)
-            if value.device.type == "cpu":
-                return float(value.item().real)
-            ready = tensors.readback([value.reshape(1).float()])
+            if scalar.device.type == "cpu":
+                return float(scalar.item().real)
+            ready = tensors.readback([scalar.reshape(1).float()])
         return LossValue(None, ready)
 
     # ------------------------------------------------------------ optimizer steps
@@ -135,33 +161,28 @@ class Loop:
         self.made_at[optimizer] = callsite.where(callsite.caller(2))
 
     def step_begins(self, optimizer: Any) -> None:
+        """An optimizer's step begins. Needed in sampled steps and where several optimizers take turns."""
         agent = self.agent
         if not agent.training:
             agent.begin()
         index = self.index_of(optimizer)
         if index in self.row.stepped:
             self._close()
-        for listener in agent.before_step:
-            listener(optimizer, index)
         if agent.sampling:
             for listener in list(agent.sampled_before_step):
                 listener(optimizer, index)
 
     def step_ended(self, optimizer: Any) -> None:
-        began = perf_counter()
         agent, row = self.agent, self.row
-        index = self.index_of(optimizer)
         if row.lr is None:
             row.lr = _learning_rate(optimizer)
+        index = self.index_of(optimizer)
         row.stepped.append(index)
         self.has_stepped = True
-        agent.governor.pay(perf_counter() - began)
-        for listener in agent.after_step:
-            listener(optimizer, index)
         if agent.sampling:
             for listener in list(agent.sampled_after_step):
                 listener(optimizer, index)
-        if len(self._alive) == 1:  # nobody to share the cycle with: it is complete
+        if self.lone is not None:  # nobody to share the cycle with: it is complete
             self._close()
 
     def index_of(self, optimizer: Any) -> int:
@@ -173,10 +194,12 @@ class Loop:
             self._optimizers_seen += 1
             self.agent.sampling = True  # whoever is new is looked at
             self._alive[key] = weakref.ref(optimizer, functools.partial(self._forget, key))
+            self.lone = key if len(self._alive) == 1 else None
         return index
 
     def _forget(self, key: int, _reference: Any) -> None:
         self._alive.pop(key, None)
+        self.lone = next(iter(self._alive)) if len(self._alive) == 1 else None
 
     # ------------------------------------------------------------ rows
 
@@ -188,17 +211,19 @@ class Loop:
         self._rows.add(agent.step, now - agent.zero, dt, row)
         self._last_close = now
         self.row = Row()
-        for listener in agent.step_closed:
-            listener(agent.step)
+        if agent.sampling:
+            for listener in list(agent.step_closed):
+                listener(agent.step)
         agent.step += 1
-        agent.backwards_since_step = 0
         agent.last_step_at = now
-        agent.channel.ensure_running()
-        agent.sampling = agent.governor.next_step(now, dt or 0.0)
-        agent.governor.pay(perf_counter() - now)
-        if agent.page.read(control.PAUSE):
+        if not agent.channel.running:
+            agent.channel.ensure_running()
+        governor = agent.governor
+        agent.sampling = governor.next_step(now, dt or 0.0)
+        governor.always_cost += perf_counter() - now
+        if agent.page.words[_PAUSE_WORD]:
             self._wait_while_paused()
-        else:
+        elif self._granted_used:
             self._granted_used = 0
 
     def _wait_while_paused(self) -> None:
@@ -234,15 +259,6 @@ class Loop:
         """The process ends: a cycle that only waited for another turn is complete."""
         if self.row.stepped or (self.row.backwards and self._steps_by_hand()):
             self._close()
-
-
-def _modes_active(c: Any) -> bool:
-    """Whether a functorch transform or a mode of anyone's would see an operation of ours (0.3 µs to ask)."""
-    return bool(
-        c._functorch.peek_interpreter_stack() is not None
-        or c._len_torch_function_stack()
-        or c._len_torch_dispatch_stack()
-    )
 
 
 def _learning_rate(optimizer: Any) -> Optional[float]:
