@@ -3,7 +3,7 @@
 # make check   what CI runs: ruff, mypy --strict, import rules, tests
 # make setup   only the environment in .venv
 #
-# Variables: PYTHON=python3.12 (default: the newest one from 3.10 on the PATH), ARGS="-k name" (for pytest).
+# Variables: PYTHON=python3.12 (default: python3, or another from 3.10 on the PATH), ARGS="-k name" (for pytest).
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint typecheck imports benchmarks clean
@@ -26,7 +26,7 @@ help:
 
 $(BIN)/python:
 	@python="$(PYTHON)"; \
-	for candidate in $${python:-python3.13 python3.12 python3.11 python3.10 python3 python}; do \
+	for candidate in $${python:-python3 python3.13 python3.12 python3.11 python3.10 python}; do \
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then found="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \

@@ -22,3 +22,11 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
         return done[case.name]
 
     return run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the same twins go to the same worker."""
+    for item in items:
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+        if isinstance(case, Case):
+            item.add_marker(pytest.mark.xdist_group(case.name))

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -79,7 +80,7 @@ def test_a_failing_source_is_reported_once_and_left_out(tmp_path) -> None:
 
 
 def test_a_full_disk_ends_the_log_and_not_the_training(tmp_path) -> None:
-    if not os.path.exists("/dev/full"):
+    if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     _, channel = failures()
     channel._fd = os.open("/dev/full", os.O_WRONLY)

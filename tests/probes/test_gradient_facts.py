@@ -23,8 +23,8 @@ def test_norms_and_update_ratios_are_torchs(tmp_path) -> None:
         before = [p.detach().clone() for p in net.parameters()]
         optimizer.step()
         print(json.dumps({
-            name: [p.grad.norm().item(), p.grad.abs().max().item(), (p.grad == 0).double().mean().item(), b.norm().item(),
-                   ((p - b).norm() / b.norm()).item()]
+            name: [p.grad.norm().item(), p.grad.abs().max().item(), (p.grad == 0).double().mean().item(),
+                   b.norm().item(), ((p - b).norm() / b.norm()).item()]
             for (name, p), b in zip(net.named_parameters(), before)
         }))
         """,

@@ -99,7 +99,8 @@ def test_models_optimizers_and_loaders_pickle_and_copy_as_before(tmp_path) -> No
     body = """
     import copy, pickle
     from torch.utils.data import DataLoader, TensorDataset
-    net = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1), nn.Linear(4, 1)); optimizer = torch.optim.Adam(net.parameters())
+    net = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1), nn.Linear(4, 1))
+    optimizer = torch.optim.Adam(net.parameters())
     loader = DataLoader(TensorDataset(torch.randn(16, 4)), batch_size=8)
     for (x,) in loader:
         optimizer.zero_grad(); net(x).pow(2).mean().backward(); optimizer.step()
@@ -157,7 +158,8 @@ def test_what_is_injected_needs_only_the_standard_library() -> None:
         for path in PROBES.rglob("*.py")
         if "host" not in path.parts and "bootstrap" not in path.parts
     )
-    code = f"import sys, importlib; sys.path.insert(0, {str(PROBES.parent)!r})\nfor m in {modules!r}: importlib.import_module(m)"
+    first = f"import sys, importlib; sys.path.insert(0, {str(PROBES.parent)!r})"
+    code = f"{first}\nfor m in {modules!r}: importlib.import_module(m)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -165,5 +167,5 @@ def test_what_is_injected_needs_only_the_standard_library() -> None:
 def test_the_log_is_complete_json(tmp_path) -> None:
     run = train(tmp_path, LOOP)
     lines = Path(run.folder / "rank0.jsonl").read_text().splitlines()
-    assert [json.loads(line)["k"] for line in lines][0] == "hello"
+    assert json.loads(lines[0])["k"] == "hello"
     assert json.loads(lines[-1])["k"] in ("steps", "end")

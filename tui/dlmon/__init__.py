@@ -1,3 +1,3 @@
-"""dlmon: run `dlmon train.py` instead of `python train.py` and see what the training does, and what is wrong with it."""
+"""dlmon: run `dlmon train.py` instead of `python train.py` and see what the training does and what is wrong."""
 
 __version__ = "0.1.0"
