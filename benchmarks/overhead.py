@@ -1,7 +1,7 @@
 """What dlmon costs a training, beside other ways to watch gradients.
 
-    python benchmarks/overhead.py            # about 12 minutes; writes benchmarks/results/overhead.md
-    python benchmarks/overhead.py --quick    # about 3 minutes, wider spread, prints only
+    python benchmarks/overhead.py            # about 6 minutes; writes benchmarks/results/overhead.md
+    python benchmarks/overhead.py --quick    # about 2 minutes, wider spread, prints only
 
 Blocks of steps with and without the probes alternate inside one process, and the ratio is taken pair by pair, so that a
 machine that gets slower or faster meanwhile cancels out. Each loop and number of threads has

@@ -40,7 +40,7 @@ def test_a_falling_line_falls() -> None:
         "   |               *      ",
         "  0+                **    ",
         "   ++-------+--------+----",
-        "    0       2        4    ",
+        "    0       2   step 4    ",
     ]
     first = [row.find("*") for row in drawn if "*" in row]
     assert first == sorted(first)

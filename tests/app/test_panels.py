@@ -297,7 +297,7 @@ def test_output_follows_the_end_and_can_be_held() -> None:
     )
     held = output_content(output, 60, 3, bottom=49, needle="")
     assert said(held).splitlines()[-1] == output.lines[49]
-    assert held.note == "50 lines below, end follows again"
+    assert held.note == "50 lines below (end)"
 
 
 def test_output_that_was_dropped_at_its_start_keeps_its_numbers() -> None:

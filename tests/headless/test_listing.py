@@ -116,15 +116,17 @@ def test_findings_for_people() -> None:
     assert shown == [
         "error  a.b  gradients pile up",
         "    at /home/a/train.py:31  optimizer.step()",
-        "    since step 2, rank 0",
+        "    since step 2",
         "    Call zero_grad().",
-        "(1 check had not the facts to judge; --all shows them)",
+        "1 check lacked the facts to judge (--all shows it)",
     ]
     everything = findings.lines(view, everything=True)
     assert "resolved  c.d  was" in everything
-    assert "silent  e.f  no evaluation was seen" in everything
+    assert "not judged  e.f  no evaluation was seen" in everything
 
 
 def test_no_findings_is_said_with_what_it_is_worth() -> None:
     view = judged(abstained=(Abstained("e.f", "x"), Abstained("g.h", "y")))
-    assert findings.lines(view, everything=False) == ["no findings after 50 steps; 2 checks had not the facts to judge"]
+    assert findings.lines(view, everything=False) == [
+        "no findings after 50 steps; 2 checks lacked the facts to judge (--all shows them)"
+    ]

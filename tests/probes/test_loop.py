@@ -140,7 +140,7 @@ def test_updates_by_hand_step_at_each_backward(tmp_path, how: str) -> None:
         """,
     )
     assert losses(run) == printed(run)
-    assert run.of("series")[0]["where"]["line"] == 7
+    assert run.of("series")[0]["where"]["line"] == 8
     assert [row["name"] for row in run.of("model")[0]["parameters"]] == ["params[0]", "params[1]"]
     if how == "backward":
         sample = run.of("gradients")[0]

@@ -31,7 +31,7 @@ _screen = _options(
     click.option("--headless", is_flag=True, help="No screen: plain lines. Also without a terminal."),
     click.option("--json", "as_json", is_flag=True, help="No screen: the run's events as JSON lines on stdout."),
     click.option("--ascii", is_flag=True, help="Draw with ASCII characters only."),
-    click.option("--theme", metavar="NAME", help="Colours of the screen."),
+    click.option("--theme", metavar="NAME", help="Colours of the screen: dark, light, terminal or plain."),
 )
 
 
@@ -175,7 +175,8 @@ def invoke(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "dlmon"
-        _complain(f"{error.format_message()} See: {path} --help")
+        message = error.format_message()
+        _complain(f"{message}{'' if message.endswith(('.', '?', '!')) else '.'} See: {path} --help")
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -117,11 +117,11 @@ class ActivationsProbe:
         began = perf_counter()
         call = running.leave(module)
         if call is not None:
-            call.inputs = [list(leaf.tensor.shape) for leaf in structures.leaves((args, kwargs), 8)]
-            outputs = structures.leaves(output, 8)
-            call.outputs = [list(leaf.tensor.shape) for leaf in outputs]
-            if call.leaf and outputs:
-                with tensors.immune():
+            with tensors.immune():  # a tensor subclass would see us ask for its shape
+                call.inputs = [list(leaf.tensor.shape) for leaf in structures.leaves((args, kwargs), 8)]
+                outputs = structures.leaves(output, 8)
+                call.outputs = [list(leaf.tensor.shape) for leaf in outputs]
+                if call.leaf and outputs:
                     call.measured = tensors.Measured(outputs[0].tensor)
         if module_is_root := running.root == id(module):
             self._complete(running, args, kwargs)

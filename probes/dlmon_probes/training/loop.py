@@ -142,11 +142,11 @@ class Loop:
         ):
             value = loss.item()
             return value if type(value) is float else float(value.real)
-        if loss.numel() != 1 or tensors.out_of_reach():
+        if tensors.out_of_reach():
             return LossValue(None)
         with tensors.immune():
             scalar = tensors.local(loss)
-            if scalar is None:
+            if scalar is None or scalar.numel() != 1:
                 return LossValue(None)
             if scalar.device.type == "cpu":
                 return float(scalar.item().real)

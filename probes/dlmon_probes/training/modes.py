@@ -29,9 +29,10 @@ class ModesProbe:
             return
         modes: list[events.Mode] = []
         root_training = True
-        for root in self._roots(series):
-            root_training = root_training and bool(root.__dict__.get("training", True))
-            modes += _modes_of(agent, root)
+        with tensors.immune():  # asking a parameter subclass whether it requires a gradient runs its own code
+            for root in self._roots(series):
+                root_training = root_training and bool(root.__dict__.get("training", True))
+                modes += _modes_of(agent, root)
         signature = (root_training, tuple((mode.name, mode.training, mode.trains, mode.p) for mode in modes))
         if signature == self._told or not modes:
             return

@@ -134,6 +134,11 @@ class Names:
         if self._scans > MOST_SCANS:
             return
         began = perf_counter()
+        with tensors.immune():
+            self._look_around(frame, loss)
+        self._agent.governor.pay_for("names", perf_counter() - began)
+
+    def _look_around(self, frame: Optional[FrameType], loss: Any) -> None:
         modules = _live_modules()
         held = self._held_by_optimizers()
         for root in _roots_of(modules):
@@ -145,7 +150,6 @@ class Names:
         self._name_all(frame)
         self._name_loose(frame, loss, held)
         self._tell_models(held)
-        self._agent.governor.pay_for("names", perf_counter() - began)
 
     def _held_by_optimizers(self) -> dict[int, int]:
         """id(parameter) → index of the optimizer that holds it, over all optimizers that are alive."""

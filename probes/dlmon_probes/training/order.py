@@ -106,7 +106,7 @@ class OrderProbe:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             with tensors.immune():
                 account.at_step = _norm(parameters)
-            self._count(account, parameters)
+                self._count(account, parameters)
         self._agent.governor.pay(perf_counter() - began)
 
     @staticmethod

@@ -90,6 +90,11 @@ def rows(batch: Any) -> Optional[int]:
     """How many samples a batch has: the first dimension of its first tensor, or the length of a list of tensors."""
     if type(batch) in (list, tuple) and 0 < len(batch) <= 2 and type(batch[0]) is tensors.torch_module().Tensor:
         return int(batch[0].shape[0]) if batch[0].dim() else 1  # nearly always; this runs at every step
+    with tensors.immune():
+        return _rows(batch)
+
+
+def _rows(batch: Any) -> Optional[int]:
     thing = batch
     for _ in range(DEEPEST):
         if is_tensor(thing):

@@ -198,18 +198,21 @@ def _row(canvas: _Canvas, row: int, label: str | None, margin: int, glyphs: Glyp
 
 
 def _foot(picture: Picture, columns: int, margin: int, glyphs: Glyphs) -> list[Line]:
-    """The step axis: a line with ticks, and the labels below, the last one with its unit."""
+    """The step axis: a line with ticks, and the labels below, with their unit behind the last one, or before it."""
     axis, labels = [glyphs.frame[4]] * columns, [" "] * columns
-    free = 0
+    free, last = 0, (0, 0)  # the first free column; where the last label starts, and the gap before it
     for tick, label in horizontal(picture.first, picture.last, columns):
         column = column_of(int(tick), picture.first, picture.last, columns)
         start = min(max(0, column - len(label) // 2), columns - len(label))
         axis[column] = glyphs.axis[3]
         if start >= free:
             labels[start : start + len(label)] = label
+            last = start, start - free
             free = start + len(label) + 2
     if free + 4 <= columns:
         labels[columns - 4 :] = "step"
+    elif last[1] >= 3:  # two columns are kept free behind a label already
+        labels[last[0] - 5 : last[0] - 1] = "step"
     edge = " " * margin
     return [
         (Span(edge + glyphs.axis[4] + "".join(axis), "axis"),),

@@ -59,11 +59,12 @@ def _tail(finding: Finding) -> Line:
 
 
 def quiet_line(judgement: Judgement, snapshot: RunSnapshot, glyphs: Glyphs) -> Line:
-    """`no findings after 1,284 steps, 3 checks waiting for facts`."""
+    """`no findings after 1,284 steps, 3 checks waiting for facts`; of a run that is over: lacked the facts."""
     waiting = len(judgement.abstained)
-    tail = f", {plural(waiting, 'check')} waiting for facts" if waiting else ""
+    missing = "lacked the facts to judge" if snapshot.over else "waiting for facts"
+    tail = f", {plural(waiting, 'check')} {missing}" if waiting else ""
     if not snapshot.step:
-        return line((glyphs.waiting, "dim"), (f"no findings yet{tail}", "dim"))
+        return line((glyphs.waiting, "dim"), (f"no findings{'' if snapshot.over else ' yet'}{tail}", "dim"))
     return line((glyphs.good, "good"), (f"no findings after {plural(snapshot.step, 'step')}{tail}", "dim"))
 
 
@@ -117,8 +118,10 @@ def full_lines(finding: Finding, room: int, glyphs: Glyphs) -> list[Line]:
         lines.append(line(("  where       ", "dim"), clean(f"{finding.where.file}:{finding.where.line}")))
         lines += [line(" " * 14, (text, "strong")) for text in wrap(finding.where.text, room - 16) if text]
     lines += _labelled("what to do", finding.advice, room)
-    lines += [line(("  evidence", "dim"))] if finding.evidence else []
-    for name, value in finding.evidence.items():
+    # The subject is a number that keeps findings of one kind apart; the title says what it is.
+    evidence = {name: value for name, value in finding.evidence.items() if name != "subject"}
+    lines += [line(("  evidence", "dim"))] if evidence else []
+    for name, value in evidence.items():
         lines += _evidence(str(name), value, room)
     return lines
 

@@ -68,7 +68,7 @@ KEYMAP: tuple[Key, ...] = (
     Key("minus", "-", "zoom_chart(-1)", "", CHART),
     Key("less_than_sign", "<", "cursor(-1)", "cursor: the values at a step", CHART),
     Key("greater_than_sign", ">", "cursor(1)", "", CHART),
-    Key("left", "←", "cursor(-1)", "the same", CHART, LIVE),
+    Key("left", "←", "cursor(-1)", "the cursor, too", CHART, LIVE),
     Key("right", "→", "cursor(1)", "", CHART, LIVE),
     Key("c", "c", "next_chart", "next series: loss, accuracy, what the script logs", CHART),
     Key("n", "n", "finding(1)", "next, previous line that was searched for", TABLES, LIVE),

@@ -54,29 +54,35 @@ def lines(view: View, *, everything: bool) -> list[str]:
     standing = [finding for finding in judgement.findings if not finding.resolved]
     resolved = [finding for finding in judgement.findings if finding.resolved]
     steps = text.plural(view.snapshot.step, "step")
-    shown = [line for finding in standing for line in _finding(finding)]
+    several = view.snapshot.world > 1
+    shown = [line for finding in standing for line in _finding(finding, several)]
     if not standing:
-        shown = [f"no findings after {steps}; {_waiting(judgement.abstained)}"]
+        shown = ["; ".join([f"no findings after {steps}", *_waiting(judgement.abstained, everything)])]
     if everything:
-        shown += [line for finding in resolved for line in _finding(finding)]
+        shown += [line for finding in resolved for line in _finding(finding, several)]
         shown += [_abstained(abstained) for abstained in judgement.abstained]
     elif standing:
-        shown.append(f"({_waiting(judgement.abstained)}; --all shows them)" if judgement.abstained else "")
+        shown += _waiting(judgement.abstained, everything)
     return [line for line in shown if line]
 
 
-def _waiting(abstained: tuple[Abstained, ...]) -> str:
-    return f"{text.plural(len(abstained), 'check')} had not the facts to judge"
+def _waiting(abstained: tuple[Abstained, ...], everything: bool) -> list[str]:
+    """At most one remark: how many checks could not judge."""
+    if not abstained:
+        return []
+    how = "" if everything else f" ({'--all shows it' if len(abstained) == 1 else '--all shows them'})"
+    return [f"{text.plural(len(abstained), 'check')} lacked the facts to judge{how}"]
 
 
-def _finding(finding: Finding) -> list[str]:
+def _finding(finding: Finding, several: bool) -> list[str]:
+    """several: the run has more than one rank, so that it matters which one."""
     head = f"{'resolved' if finding.resolved else finding.severity}  {finding.id}  {text.clean(finding.title)}"
     place = ""
     if finding.where is not None:
         code = f"  {text.clean(finding.where.text)}" if finding.where.text else ""
         place = f"    at {text.clean(finding.where.file)}:{finding.where.line}{code}"
     who = [f"step {text.count(finding.step)}" if finding.step is not None else ""]
-    who.append(f"rank {finding.rank}" if finding.rank is not None else "")
+    who.append(f"rank {finding.rank}" if several and finding.rank is not None else "")
     since = ", ".join(part for part in who if part)
     return [
         head,
@@ -87,4 +93,4 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _abstained(abstained: Abstained) -> str:
-    return f"silent  {abstained.id}  {text.clean(abstained.reason)}"
+    return f"not judged  {abstained.id}  {text.clean(abstained.reason)}"

@@ -14,7 +14,7 @@ from dlmon.view import View
 STATUS_SECONDS = 5.0
 MOST_SERIES = 4  # a program with two dozen losses does not get a line of two dozen numbers
 
-# Said each time; the others are part of every run's life and said once.
+# Said each time, with the detail; the others are part of every run's life and said once, without.
 _ALWAYS_SAID = frozenset({words.STALLED, words.PAUSED})
 
 
@@ -52,7 +52,7 @@ class Narrator:
         if state in self._said_states and state not in _ALWAYS_SAID:
             return []
         self._said_states.add(state)
-        detail = f": {text.clean(snapshot.detail)}" if snapshot.detail else ""
+        detail = f": {text.clean(snapshot.detail)}" if snapshot.detail and state in _ALWAYS_SAID else ""
         return [f"{state}{detail}"]
 
     def _first_loss_lines(self, snapshot: RunSnapshot) -> list[str]:
@@ -157,8 +157,11 @@ def finding_lines(finding: Finding) -> list[str]:
     place = f" ({text.place(finding.where.file, finding.where.line)})" if finding.where else ""
     if finding.resolved:
         return [f"resolved {finding.id}: {text.clean(finding.title)}{place}"]
-    since = f", since step {text.count(finding.step)}" if finding.step is not None else ""
-    lines = [f"{finding.severity} {finding.id}: {text.clean(finding.title)}{place}{since}"]
+    since = f"since step {text.count(finding.step)}" if finding.step is not None else ""
+    title = text.clean(finding.title)
+    if since in title:  # some titles say it themselves
+        since = ""
+    lines = [f"{finding.severity} {finding.id}: {title}{place}{since and ', ' + since}"]
     if finding.advice:
         lines.append(f"    {text.clean(finding.advice)}")
     return lines

@@ -51,7 +51,8 @@ def _abstained(frame: Frame, room: int) -> list[Line]:
     if frame.view is None or not frame.view.judgement.abstained:
         return []
     names = max(len(abstained.id) for abstained in frame.view.judgement.abstained)
-    lines: list[Line] = [line(("checks that wait for facts", "dim"))]
+    words = "checks that lacked the facts" if frame.view.snapshot.over else "checks that wait for facts"
+    lines: list[Line] = [line((words, "dim"))]
     for abstained in frame.view.judgement.abstained:
         rows = wrap(abstained.reason, max(20, room - names - 4))
         lines.append(line((f"  {abstained.id:<{names}}  ", "dim"), (rows[0], "dim")))

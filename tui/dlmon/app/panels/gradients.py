@@ -51,7 +51,7 @@ def _widths(room: int, rows: Sequence[Row]) -> tuple[int, int]:
 
 
 def _header(name: int, trend: int, fold: bool) -> Line:
-    titles = pad("module" if fold else "parameter", name) + " " + "   norm".ljust(_NUMBER + 1)
+    titles = pad("module (tensors)" if fold else "parameter", name) + " " + "   norm".ljust(_NUMBER + 1)
     titles += "trend".ljust(trend + 1) if trend else ""
     titles += "  weight".ljust(_NUMBER) + "  update".ljust(_NUMBER) + "zeros".rjust(_ZEROS) + "  state"
     return line((titles, "dim"))

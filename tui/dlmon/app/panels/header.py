@@ -85,7 +85,8 @@ def state_words(snapshot: RunSnapshot) -> str:
 def _counts(snapshot: RunSnapshot) -> list[Part]:
     parts = [(f"epoch {snapshot.epoch}", "text")] if snapshot.epoch else []
     if snapshot.step or snapshot.total_steps:
-        total = f"/{count(snapshot.total_steps)}" if snapshot.total_steps else ""
+        # The total is an estimate: of a run that is over, the steps it took say it all.
+        total = f"/{count(snapshot.total_steps)}" if snapshot.total_steps and not snapshot.over else ""
         parts.append((f"step {count(snapshot.step)}{total}", "text"))
     return parts
 
@@ -100,7 +101,7 @@ def _times(snapshot: RunSnapshot) -> list[Part]:
         return []
     left = about(snapshot.eta)
     if not snapshot.step:
-        return [(f"started {duration(snapshot.elapsed)} ago", "text")]
+        return [("just started" if snapshot.elapsed < 1 else f"started {duration(snapshot.elapsed)} ago", "text")]
     return [(duration(snapshot.elapsed) + (f", {left} left" if left else ""), "text")]
 
 

@@ -11,7 +11,7 @@ from dlmon.app.panels.base import Panel
 from dlmon.app.source import Frame
 from dlmon.app.sparkline import sparkline
 from dlmon.state.snapshot import MachineView, RunSnapshot
-from dlmon.text import duration, number, part_of, percent, plural, size, sizes
+from dlmon.text import count, duration, number, part_of, percent, plural, size, sizes
 from dlmon_probes.events import Gpu, Host, Memory, ProcessRow
 
 _LABEL = 8
@@ -29,7 +29,7 @@ def machine_content(frame: Frame, room: int, height: int, glyphs: Glyphs) -> Con
     torch = [_torch_line(memory, room) for memory in snapshot.machine.torch]
     gpus = _gpu_lines(host, snapshot.machine, room, height - len(fixed) - len(torch), glyphs)
     lines = [*gpus, *torch, *fixed]
-    lines += _process_lines(host.processes, height - len(lines))
+    lines += _process_lines(host.processes, room, height - len(lines))
     return Content(lines, _note(snapshot))
 
 
@@ -38,7 +38,7 @@ def _note(snapshot: RunSnapshot) -> str:
     governor = facts.governor if facts else None
     if governor is None:
         return ""
-    often = "every step" if governor.every <= 1 else f"every {governor.every} steps"
+    often = "every step" if governor.every <= 1 else f"every {count(governor.every)} steps"
     return f"probes cost {percent(governor.overhead)}, sample {often}"
 
 
@@ -139,7 +139,7 @@ def _host_lines(host: Host, machine: MachineView, room: int, glyphs: Glyphs) -> 
     """CPU and memory as rows with a history each, disk below. Both histories start in the same column."""
     cpu = f"{percent(host.cpu):>5} of {plural(host.cores, 'core')}, load {number(host.load)}"
     ram = part_of(host.ram_used, host.ram_total)
-    ram = f"{percent(host.ram_used / host.ram_total if host.ram_total else None):>5} {ram}"
+    ram = f"{percent(host.ram_used / host.ram_total if host.ram_total else None):>5}, {ram}"
     text = max(len(cpu), len(ram))
     columns = max(0, min(40, room - _LABEL - text - 2))
     lines = []
@@ -152,26 +152,24 @@ def _host_lines(host: Host, machine: MachineView, room: int, glyphs: Glyphs) -> 
     return [*lines, line(_label("disk"), *joined(disk))] if disk else lines
 
 
-def _process_lines(processes: Sequence[ProcessRow], height: int) -> list[Line]:
+def _process_lines(processes: Sequence[ProcessRow], room: int, height: int) -> list[Line]:
     """The training's process tree, busiest first; what does not fit is summed up in the last row."""
     if not processes or height < 1:
         return []
     ordered = sorted(processes, key=lambda row: -row.cpu)
     fitting = ordered if len(ordered) <= height else ordered[: height - 1]
     name = min(24, max(len(row.name) for row in ordered))
-    lines = [
-        line(
-            _label("tree" if index == 0 else ""),
-            f"{percent(row.cpu):>6}  {size(row.rss):>9}  {cut(row.name, name).ljust(name)}",
-            (f"  pid {row.pid}  {plural(row.threads, 'thread')}", "dim"),
-        )
-        for index, row in enumerate(fitting)
-    ]
+    lines = []
+    for index, row in enumerate(fitting):
+        label = _label("" if index else "process")
+        used = f"{percent(row.cpu):>6}  {size(row.rss):>9}  {cut(row.name, name).ljust(name)}"
+        told = line(label, used, (f"  pid {row.pid}", "dim"))
+        lines.append(first_that_fits([(*told, Span(f"  {plural(row.threads, 'thread')}", "dim")), told], room))
     rest = ordered[len(fitting) :]
     if rest:
         total = f"{percent(sum(row.cpu for row in rest)):>6}  {size(sum(row.rss for row in rest)):>9}"
         more = "more " if fitting else ""
-        lines.append(line(_label("" if fitting else "tree"), total, f"  {len(rest)} {more}processes"))
+        lines.append(line(_label("" if fitting else "process"), total, f"  {len(rest)} {more}processes"))
     return lines
 
 

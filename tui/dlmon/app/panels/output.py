@@ -18,8 +18,11 @@ def output_content(output: OutputLines, room: int, height: int, *, bottom: int |
     if not lines and not output.partial:
         return Content(waiting("nothing printed yet", room, height))
     oldest = output.count - len(lines)
-    shown = list(lines) if bottom is None else list(lines[: max(0, min(bottom, output.count - 1) - oldest + 1)])
-    if bottom is None and output.partial:
+    shown = list(lines)
+    if bottom is not None:
+        bottom = min(output.count - 1, max(bottom, oldest + height - 1))  # no empty rows while there are lines to fill
+        shown = shown[: max(0, bottom - oldest + 1)]
+    elif output.partial:
         shown.append(output.partial)
     while shown and bottom is None and not shown[-1].strip():
         shown.pop()  # a cursor on an empty line is not worth a row
@@ -31,12 +34,12 @@ def _note(output: OutputLines, bottom: int | None, needle: str) -> str:
     parts = []
     if needle:
         found = sum(needle.lower() in text.lower() for text in output.lines)
-        parts.append(f"“{needle}” in {plural(found, 'line')}: n, N")
+        parts.append(f"“{needle}” in {plural(found, 'line')} (n, N)")
     if bottom is not None:
         below = max(0, output.count - 1 - bottom)
-        parts.append(f"{plural(below, 'line')} below, end follows again" if below else "at the end")
+        parts.append(f"{plural(below, 'line')} below (end)" if below else "at the end")
     elif not needle:
-        parts.append(plural(output.count, "line"))
+        parts.append(plural(output.count + bool(output.partial), "line"))
     return ", ".join(parts)
 
 

@@ -108,12 +108,9 @@ def _overall(snapshot: RunSnapshot, room: int, glyphs: Glyphs) -> list[Line]:
 
 def _rank(rank: RankView, snapshot: RunSnapshot, room: int) -> Line:
     silent = snapshot.now - rank.heartbeat
-    parts: list[str | tuple[str, str]] = [
-        (f"rank {rank.rank:<4}", "strong"), f"step {count(rank.step):>9}", (rank.phase or "starting").replace("_", " "),
-    ]  # fmt: skip
-    if rank.ended:
-        parts.append(("ended", "dim"))
-    elif silent > _SILENT and not snapshot.over:
+    parts: list[str | tuple[str, str]] = [(f"rank {rank.rank:<4}", "strong"), f"step {count(rank.step):>9}"]
+    parts.append(("ended", "dim") if rank.ended else (rank.phase or "starting").replace("_", " "))
+    if silent > _SILENT and not rank.ended and not snapshot.over:
         parts.append((f"silent for {duration(silent)}", "warning"))
     row = joined([*parts, (f"{rank.host}, pid {rank.pid}", "dim")])
     return row if width(row) <= room else joined(parts)

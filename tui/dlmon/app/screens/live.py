@@ -52,7 +52,7 @@ class LiveMonitor(Monitor):
         from dlmon.app.screens.dialogs import LEAVE, STOP
 
         if answer == LEAVE:
-            self.app.exit(None)
+            self.app.exit(self._exit_code() if self.over else None)  # it may have ended while the question stood
         elif answer == STOP:
             self.say(self.control.stop())
 

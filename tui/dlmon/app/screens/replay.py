@@ -13,7 +13,7 @@ from dlmon.app.screens.monitor import Monitor, bindings
 from dlmon.app.settings import Settings
 
 
-class ReplayMonitor(Monitor):
+class ReplayMonitor(Monitor, inherit_bindings=False):
     """Adds play, speed and seeking."""
 
     mode = REPLAY
