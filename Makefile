@@ -54,7 +54,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
 setup: $(VENV)/.dev
 
 demo: $(VENV)/.demo
-	@$(BIN)/dlmon sample_tasks/stripes_cnn.py
+	@$(BIN)/dlmon sample_tasks/stripes_cnn.py || [ $$? = 130 ]  # 130: stopped from the screen
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(ARGS)

@@ -96,6 +96,7 @@ KINDS = [
         "crash.device",
     ),
     ("AssertionError", "Torch not compiled with CUDA enabled", "crash.device"),
+    ("RuntimeError", "Tensor on device meta is not on the expected device cpu!", "crash.device"),
     ("RuntimeError", "mat1 and mat2 must have the same dtype, but got Double and Float", "crash.dtype"),
     ("RuntimeError", "expected scalar type Long but found Float", "crash.dtype"),
     ("RuntimeError", "Found dtype Double but expected Float", "crash.dtype"),

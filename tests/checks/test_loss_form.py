@@ -30,6 +30,32 @@ def test_softmax_in_front_of_cross_entropy(views: tuple[str, ...]) -> None:
     assert "0.15" in finding.title
 
 
+def written_by_hand(below_the_sum: int) -> list[Any]:
+    return [
+        ("NllLossBackward0", [1], {}),
+        ("LogSoftmaxBackward0", [2], {}),
+        ("DivBackward0", [3, 4], {}),
+        ("ExpBackward0", [5], {}),
+        ("SumBackward1", [below_the_sum], {}),
+        LINEAR,
+    ]
+
+
+def test_a_softmax_written_by_hand() -> None:
+    run = story().graph(written_by_hand(3), value=2.3, losses=[nll(spread=0.15)])
+    assert told(run, "loss.softmax_before_ce").severity == "error"
+    assert story().graph(written_by_hand(3), losses=[nll(spread=4.0)]).ids() == []
+    assert story().graph(written_by_hand(5), losses=[nll(spread=0.15)]).ids() == []
+
+
+def test_clamped_probabilities_are_probabilities() -> None:
+    ops = ("NllLossBackward0", "LogSoftmaxBackward0", "ClampBackward1", "SoftmaxBackward0")
+    told(story().graph(chain(*ops), losses=[nll(spread=0.15)]), "loss.softmax_before_ce")
+    ops = ("BinaryCrossEntropyWithLogitsBackward0", "ClampBackward1", "SigmoidBackward0")
+    loss = events.LossFacts(op=ops[0], reduction=1, input_min=0.3, input_max=0.7)
+    told(story().graph(chain(*ops), losses=[loss]), "loss.sigmoid_before_bce_logits")
+
+
 def test_probabilities_in_nll_loss() -> None:
     run = story().graph(chain("NllLossBackward0", "SoftmaxBackward0"), losses=[nll()])
     assert "nll_loss gets probabilities" in told(run, "loss.softmax_before_ce").title
@@ -101,6 +127,18 @@ def test_a_loss_over_all_pairs_written_by_hand() -> None:
         LINEAR,
     ]
     assert "(8, 1)" in told(story().graph(nodes), "loss.broadcast").title
+
+
+def test_a_square_written_as_a_product() -> None:
+    nodes = [
+        ("MeanBackward0", [1], {}),
+        ("MulBackward0", [2, 2], {"self": [8, 8], "other": [8, 8]}),
+        ("SubBackward0", [3], {"alpha": 1}),
+        LINEAR,
+    ]
+    assert "(8, 1)" in told(story().graph(nodes), "loss.broadcast").title
+    masked = [nodes[0], ("MulBackward0", [2], {"self": [8, 8], "other": [8, 8]}), *nodes[2:]]
+    assert story().graph(masked).ids() == []
 
 
 def test_pairs_of_predictions_are_meant() -> None:

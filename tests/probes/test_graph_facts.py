@@ -99,3 +99,36 @@ def test_a_frozen_backbone_does_not_train(tmp_path) -> None:
     assert [(m["cls"], m["training"], m["trains"]) for m in modes["modules"]] == [
         ("BatchNorm1d", False, False), ("Dropout", False, False),
     ]  # fmt: skip
+
+
+def test_layers_in_plain_lists_have_names_where_the_loss_reaches_them(tmp_path) -> None:
+    run = train(
+        tmp_path,
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.out = nn.Linear(4, 2)
+                self.blocks = [nn.Linear(4, 4)]
+                self.heads = {"aux": nn.Sequential(nn.Linear(4, 2))}
+                self.teachers = [nn.Linear(4, 2)]
+            def forward(self, x):
+                with torch.no_grad():
+                    self.teachers[0](x)
+                h = self.blocks[0](x)
+                return self.out(h) + self.heads["aux"](h)
+        net = Net()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(net(torch.randn(8, 4)), torch.randint(0, 2, (8,))).backward()
+            optimizer.step()
+        """,
+    )
+    assert run.of("probe_error") == []
+    rows = {row["name"]: row for model in run.of("model") for row in model["parameters"]}
+    assert set(rows) == {
+        "out.weight", "out.bias", "blocks.0.weight", "blocks.0.bias", "heads.aux.0.weight", "heads.aux.0.bias",
+    }  # fmt: skip
+    assert rows["blocks.0.weight"]["optimizer"] is None and rows["out.weight"]["optimizer"] == 0
+    assert set(run.of("graph")[0]["reached"]) == {row["p"] for row in rows.values()}

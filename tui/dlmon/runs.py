@@ -100,5 +100,7 @@ def open_run(folder: Path) -> Run:
 def _last(runs: Path) -> Run:
     listed = all_runs(runs)
     if not listed:
-        raise UserError(f"there is no run in {runs} yet; start one with: dlmon train.py")
+        raise UserError(
+            f"there is no run in {runs} yet; start one with dlmon train.py, or name another folder with --runs-dir"
+        )
     return open_run(listed[-1].folder)

@@ -23,6 +23,7 @@ from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.loop import Loop
 
 MOST_SCANS = 12
+MOST_HIDDEN = 1_000  # entries of a list or dict that are looked at for modules
 WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module.")
 
 
@@ -59,6 +60,20 @@ def walk(root: Any) -> Iterator[tuple[str, Any]]:
                 seen.add(id(child))
                 below.append((f"{prefix}.{name}" if prefix else name, child))
         stack.extend(reversed(below))
+
+
+def hidden(root: Any) -> Iterator[tuple[str, Any]]:
+    """(qualified name, module) of modules in plain lists and dicts of a root's modules: torch does not know them."""
+    seen = {id(module) for _, module in walk(root)}
+    for prefix, module in list(walk(root)):
+        for attribute, held in list(module.__dict__.items()):
+            if attribute.startswith("_") or type(held) not in (list, tuple, dict) or not 0 < len(held) <= MOST_HIDDEN:
+                continue
+            for key, value in list(held.items() if type(held) is dict else enumerate(held)):
+                if issubclass(type(value), tensors.torch_module().nn.Module) and id(value) not in seen:
+                    for name, inner in walk(value):
+                        seen.add(id(inner))
+                        yield ".".join(part for part in (prefix, attribute, str(key), name) if part), inner
 
 
 def clean(name: str) -> str:
@@ -148,6 +163,7 @@ class Names:
             if wanted and not any(ref() is root for ref in self._roots):
                 self._roots.append(weakref.ref(root))
         self._name_all(frame)
+        self._name_hidden(loss)
         self._name_loose(frame, loss, held)
         self._tell_models(held)
 
@@ -170,6 +186,19 @@ class Names:
                 self._modules[id(module)] = (weakref.ref(module), full)
                 for part, parameter in own_parameters(module):
                     self._register(parameter, f"{full}.{part}" if full else part)
+
+    def _name_hidden(self, loss: Any) -> None:
+        """Parameters that the loss reaches in modules kept in plain lists: layers that `parameters()` leaves out."""
+        concealed = [found for root in self.roots() for found in hidden(root)] if loss is not None else []
+        if not concealed:
+            return
+        from dlmon_probes.training.graph import leaves
+
+        reached = {id(leaf) for leaf in leaves(loss)}
+        for name, module in concealed:
+            for part, parameter in own_parameters(module):
+                if id(parameter) in reached:
+                    self._register(parameter, f"{clean(name)}.{part}")
 
     def _register(self, parameter: Any, name: str) -> int:
         known = self.index(parameter)

@@ -15,7 +15,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "crash.device",
         re.compile(
-            r"on the same device|different devices?\b|two devices|Torch not compiled with CUDA"
+            r"on the same device|different devices?\b|two devices|not on the expected device"
+            r"|Torch not compiled with CUDA"
             r"|torch\.cuda\.\w+Tensor\) and (?:weight|bias) type \(torch\.\w+Tensor"
             r"|\(torch\.\w+Tensor\) and (?:weight|bias) type \(torch\.cuda"
             r"|deserialize object on a CUDA device|invalid device ordinal|No CUDA GPUs are available"

@@ -21,6 +21,8 @@ VIEWS = frozenset(
         "Clone", "ToCopy", "Alias", "Index", "Movedim", "Contiguous",
     )
 )  # fmt: skip
+# What a guard like `probabilities.clamp(1e-6, 1 - 1e-6)` leaves in the graph: probabilities stay probabilities.
+PASS_BY = VIEWS | {"ClampBackward0", "ClampBackward1", "ClampMinBackward0", "ClampMaxBackward0"}
 ELEMENTWISE = ("PowBackward0", "AbsBackward0")
 BROADCASTING = ("MseLossBackward0", "SmoothL1LossBackward0", "HuberLossBackward0", "L1LossBackward0")
 
@@ -48,15 +50,26 @@ def softmax_before_ce(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts, first = graphs(snapshot)
     for graph in first:
         for node, loss in losses(graph, "NllLoss"):
-            above = through(graph, node, VIEWS)
+            above = through(graph, node, PASS_BY)
             if above is None:
                 continue
             if above.op == "SoftmaxBackward0":
                 yield _probabilities_to_nll(facts, graph)
             elif above.op == "LogSoftmaxBackward0":
-                handed = through(graph, above, VIEWS)
-                if handed is not None and handed.op == "SoftmaxBackward0" and _is_distribution(loss):
+                handed = through(graph, above, PASS_BY)
+                if handed is not None and _is_softmax(graph, handed) and _is_distribution(loss):
                     yield _softmax_before_ce(facts, graph, loss)
+
+
+def _is_softmax(graph: events.Graph, node: events.GraphNode) -> bool:
+    """True for softmax, and for `e / e.sum(1, keepdim=True)` with `e = scores.exp()`."""
+    if node.op != "DivBackward0" or len(node.inputs) != 2:
+        return node.op == "SoftmaxBackward0"
+    above, under = node.inputs
+    inside = range(len(graph.nodes))
+    if above not in inside or under not in inside or graph.nodes[above].op != "ExpBackward0":
+        return False
+    return graph.nodes[under].op.startswith("SumBackward") and list(graph.nodes[under].inputs) == [above]
 
 
 def _is_distribution(loss: events.LossFacts | None) -> bool:
@@ -105,7 +118,7 @@ def sigmoid_before_bce_logits(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts, first = graphs(snapshot)
     for graph in first:
         for node, loss in losses(graph, "BinaryCrossEntropyWithLogits"):
-            above = through(graph, node, VIEWS)
+            above = through(graph, node, PASS_BY)
             if above is not None and above.op == "SigmoidBackward0" and _inside_unit(loss):
                 yield Finding(
                     id="loss.sigmoid_before_bce_logits",
@@ -153,10 +166,11 @@ def _expanded(graph: events.Graph) -> tuple[Sequence[int], Sequence[int]] | None
 
 
 def _subtracted(graph: events.Graph) -> tuple[Sequence[int], Sequence[int]] | None:
-    """The same for a loss written by hand, `((prediction - target) ** 2).mean()`."""
+    """The same for a loss written by hand, `((prediction - target) ** 2).mean()` or `(error * error).mean()`."""
     for node in graph.nodes[:16]:
         shape = node.saved.get("self", [])
-        if node.op not in ELEMENTWISE or not _square(shape):
+        own_product = node.op == "MulBackward0" and len(node.inputs) == 2 and len(set(node.inputs)) == 1
+        if not (node.op in ELEMENTWISE or own_product) or not _square(shape):
             continue
         difference = next(below(graph, node), None)
         # Two inputs with history: pairs of predictions are compared, and the square is meant.

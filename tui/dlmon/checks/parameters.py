@@ -78,7 +78,10 @@ def _finding(
             f"{len(left)} of {len(reached)} parameters that the loss reaches are in no optimizer and stay as they are: "
             f"{listed(modules)}"
         ),
-        advice=f"Make the optimizer after the last change to the model, and give it model.parameters(){instead}.",
+        advice=(
+            "Keep layers in a ModuleList, not in a plain list; make the optimizer after the last change to the model, "
+            f"and give it model.parameters(){instead}."
+        ),
         step=0,
         rank=facts.rank,
         where=first.where or backward_site(facts),

@@ -21,6 +21,7 @@ from dlmon.runs import short
 from dlmon.view import RunFollower
 
 POLL_SECONDS = 0.1
+PROMPT_SECONDS = 1.0  # an unfinished line that stands this long is more than a print under way
 LOOK_SECONDS = 0.5  # between looks of the narrator; judging costs more than reading
 ORPHAN_SECONDS = 3.0  # time for the guardian to take over before a run counts as lost
 START_SECONDS = 15.0
@@ -86,6 +87,7 @@ class _Shown:
         self._follower = RunFollower(folder, tap=self._print_events if as_json else None)
         self._narrator = Narrator()
         self._look_at = 0.0
+        self._partial, self._partial_since = "", 0.0
 
     def _print_events(self, events: Sequence[Tagged]) -> None:
         if events:
@@ -103,6 +105,16 @@ class _Shown:
     def _print_output(self) -> None:
         if self._output is not None:
             self._console.data(self._output.more())
+            self._mention_prompt(self._output.partial.strip())
+
+    def _mention_prompt(self, partial: str) -> None:
+        """Lines are printed when they are complete; a prompt never is, and whoever waits should know for what."""
+        now = time.monotonic()
+        if partial != self._partial:
+            self._partial, self._partial_since = partial, now
+        elif partial and now - self._partial_since >= PROMPT_SECONDS:
+            self._console.say([f"the output stands at an unfinished line: {partial[:200]}"])
+            self._partial_since = float("inf")
 
     def finish(self) -> None:
         """The rest, and the summary."""

@@ -30,6 +30,11 @@ class OutputLines:
         self.behind = True
         return lines
 
+    @property
+    def partial(self) -> str:
+        """What stands in the last line so far: a prompt, perhaps."""
+        return self._tail.partial
+
     def unfinished(self) -> list[str]:
         """At the end: a last line without a newline."""
         return [self._tail.partial] if self._tail.partial else []

@@ -176,7 +176,27 @@ def _total(outer: _Seen | None, inner: _Seen, step: int) -> int | None:
     # From the bar's start, which is on time: what it shows later lags behind the steps.
     n, steps = inner.first
     ticks = inner.bar.total - n + rounds * inner.bar.total
-    return max(step, round(steps + ticks * inner.steps_per_tick))
+    estimate = steps + ticks * inner.steps_per_tick
+    rounds_in_all = _rounds_in_all(outer, inner)
+    if rounds_in_all is not None:  # the script's own arithmetic, where the estimate does not speak against it
+        exact = rounds_in_all * inner.bar.total * _simple(inner.steps_per_tick)
+        estimate = exact if abs(exact - estimate) <= SAME_TOTAL * estimate else estimate
+    return max(step, round(estimate))
+
+
+def _simple(rate: float) -> float:
+    """A step a tick, k steps a tick or a step every k ticks, where a measured rate is as good as that."""
+    simple = float(round(rate)) if rate > 1 else 1 / round(1 / rate)
+    return simple if abs(simple - rate) <= SAME_TOTAL * rate else rate
+
+
+def _rounds_in_all(outer: _Seen | None, inner: _Seen) -> float | None:
+    if outer is not None:
+        return outer.bar.total
+    match = _EPOCH.search(inner.bar.desc)
+    if match is None or match[2] is None:
+        return 1.0 if match is None else None
+    return float(match[2])
 
 
 def _rounds_left(outer: _Seen | None, inner: _Seen) -> float | None:

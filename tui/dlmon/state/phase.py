@@ -67,7 +67,7 @@ def living(clues: Clues) -> tuple[str, str]:
     """State and detail of a run that is not over."""
     state = _BY_PHASE.get(clues.phase, words.STARTING)
     if clues.left or clues.phase == "ended":
-        return state, "the training process has ended, the command still runs"
+        return state, "over, the command still runs"
     if state == words.TRAINING and clues.step == 0:
         return words.TRAINING, "first step"
     silent = clues.now - clues.progressed

@@ -33,9 +33,17 @@ class PassCounter:
 
     def text(self) -> str:
         """ "3" in the third pass; "" where it cannot be told."""
-        if self._loader is None or not self._loader.samples or not self._rows:
-            return ""
-        return str((self._rows - 1) // self._loader.samples + 1)
+        rows = self._rows_of_a_pass()
+        return str((self._rows - 1) // rows + 1) if rows and self._rows else ""
+
+    def _rows_of_a_pass(self) -> int:
+        """The data set's rows, or this rank's share of them: its loader has fewer batches then."""
+        loader = self._loader
+        if loader is None or not loader.samples:
+            return 0
+        if loader.length and loader.batch_size:
+            return min(loader.samples, loader.length * loader.batch_size)
+        return loader.samples
 
 
 def _same(column: Sequence[int | None]) -> bool:
