@@ -179,15 +179,9 @@ def _total(outer: _Seen | None, inner: _Seen, step: int) -> int | None:
     estimate = steps + ticks * inner.steps_per_tick
     rounds_in_all = _rounds_in_all(outer, inner)
     if rounds_in_all is not None:  # the script's own arithmetic, where the estimate does not speak against it
-        exact = rounds_in_all * inner.bar.total * _simple(inner.steps_per_tick)
+        exact = rounds_in_all * inner.bar.total * inner.steps_per_tick
         estimate = exact if abs(exact - estimate) <= SAME_TOTAL * estimate else estimate
     return max(step, round(estimate))
-
-
-def _simple(rate: float) -> float:
-    """A step a tick, k steps a tick or a step every k ticks, where a measured rate is as good as that."""
-    simple = float(round(rate)) if rate > 1 else 1 / round(1 / rate)
-    return simple if abs(simple - rate) <= SAME_TOTAL * rate else rate
 
 
 def _rounds_in_all(outer: _Seen | None, inner: _Seen) -> float | None:
