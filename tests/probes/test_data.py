@@ -179,3 +179,20 @@ def test_rows_and_description() -> None:
     assert structures.describe((x, y)) == "tuple(2×3 float32, 2 int64)"
     assert structures.describe(Item(x, 1)) == "Item(image: 2×3 float32, label: int)"
     assert structures.describe(torch.zeros(())) == "scalar float32"
+
+
+def test_the_batch_behind_a_loss_that_is_not_finite_is_described(tmp_path: Path) -> None:
+    run = run_script(
+        tmp_path,
+        """
+        import torch
+        from torch.utils.data import DataLoader, TensorDataset
+        x = torch.ones(80, 4); x[33, 2] = float("nan")
+        net = torch.nn.Linear(4, 1); optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+        for (batch,) in DataLoader(TensorDataset(x), batch_size=8):
+            optimizer.zero_grad(); net(batch).pow(2).mean().backward(); optimizer.step()
+        """,
+        DLMON_OVERHEAD="0.0001",
+    )
+    shares = {event["step"]: event["tensors"][0]["facts"]["nonfinite"] for event in run.of("batch")}
+    assert shares[4] == 1 / 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
 import weakref
@@ -15,7 +16,9 @@ from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.forwards import pack, unpack
 from dlmon_probes.training.fuse import Fuse
 from dlmon_probes.training.loop import Loop
+from dlmon_probes.training.rows import number_of
 
+MOST_BAD = 4  # batches described because their loss was not finite
 MOST_LOADERS = 64  # told about; a program that makes a loader per epoch is not a list of a thousand loaders
 
 
@@ -35,6 +38,8 @@ class DataProbe:
         self._count = 0
         self._passes = 0
         self._described: set[int] = set()
+        self._undescribed: Optional[tuple[int, Any, float]] = None
+        self._bad = 0
         self._pid = os.getpid()
         self.pulls = 0
         self._is_grad_enabled = tensors.torch_module().is_grad_enabled
@@ -107,12 +112,24 @@ class DataProbe:
         ):
             self._described.add(loader)
             describe(agent, loader, batch, wait)
+            self._undescribed = None
         else:
+            self._undescribed = (pull.loader, batch, wait)  # until the next one: it may turn out to be a bad one
             agent.governor.pay(perf_counter() - began)
         for listener in self.on_pull:
             listener(loader, entry[2], rows, batch, grad)
 
+    def at_backward(self, _loss: Any, series: int) -> None:
+        """The batch behind a loss that is not finite is described, whether it was its turn or not."""
+        batch, losses = self._undescribed, self._loop.row.losses.get(series)
+        value = number_of(losses[-1]) if losses else None
+        if batch is not None and value is not None and not math.isfinite(value) and self._bad < MOST_BAD:
+            self._bad += 1
+            self._undescribed = None
+            describe(self._agent, *batch)
+
     def ended(self, iterator: Any, wait: float) -> None:
+        self._undescribed = None
         entry = self._iterators.get(id(iterator))
         if entry is not None:
             self._loop.row.wait += wait
@@ -207,6 +224,7 @@ def install(agent: Agent, loop: Loop) -> None:
     from torch.utils.data import dataloader as module
 
     probe = DataProbe(agent, loop)
+    agent.guard("data", agent.sampled_before_backward, probe.at_backward)
     fuse = Fuse(agent, "data")
     base: Any = module._BaseDataLoaderIter
     _wrap_loader(DataLoader, fuse, probe)
