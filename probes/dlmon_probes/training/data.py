@@ -114,7 +114,7 @@ class DataProbe:
             describe(agent, loader, batch, wait)
             self._undescribed = None
         else:
-            self._undescribed = (pull.loader, batch, wait)  # until the next one: it may turn out to be a bad one
+            self._undescribed = (loader, batch, wait)  # until the next one: it may turn out to be a bad one
             agent.governor.pay(perf_counter() - began)
         for listener in self.on_pull:
             listener(loader, entry[2], rows, batch, grad)

@@ -11,7 +11,7 @@ from dlmon.state.snapshot import RankFacts, RunSnapshot
 from dlmon_probes import events
 
 
-@check("data.nan", needs="a batch", explains=("grads.nonfinite",))
+@check("data.nan", needs="a batch", explains=("grads.nonfinite", "loss.nonfinite"))
 def nan(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     if not facts.batches:
