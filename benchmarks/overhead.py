@@ -1,6 +1,6 @@
 """What dlmon costs a training, beside other ways to watch gradients.
 
-    python benchmarks/overhead.py            # about 6 minutes; writes benchmarks/results/overhead.md
+    python benchmarks/overhead.py            # about 15 minutes; writes benchmarks/results/overhead.md
     python benchmarks/overhead.py --quick    # about 2 minutes, wider spread, prints only
 
 Blocks of steps with and without the probes alternate inside one process, and the ratio is taken pair by pair, so that a
@@ -77,10 +77,6 @@ def measure_all(loop: str, pairs: int, seconds: float) -> Row:
     plain: Block = (_nothing, workload.step, _nothing, _nothing)
     ratios: dict[str, dict[str, Spread]] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        for name, make in available().items():
-            watch = make(workload, scratch)
-            watched = _followed_by(workload.step, watch)
-            ratios[name] = compare(plain, (_nothing, watched, _nothing, _nothing), max(4, pairs // 4), seconds)
         run = Path(scratch) / "run"
         run.mkdir(mode=0o700)
         probes = Probes(str(run), BUDGET)
@@ -93,6 +89,11 @@ def measure_all(loop: str, pairs: int, seconds: float) -> Row:
             pairs, seconds,
         )  # fmt: skip
         account = probes.own_account
+        for name, make in available().items():
+            rival = make(workload, scratch)
+            watched = _followed_by(workload.step, rival.watch)
+            block: Block = (rival.before, watched, _nothing, rival.after)
+            ratios[name] = compare(plain, block, max(4, pairs // 4), seconds)
     return {"loop": workload.describe, "ms": step_seconds * 1e3, "ratios": ratios, "account": account}
 
 

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from workloads import Workload
 
 Watch = Callable[[int], None]
 
 
-def item_norms(workload: Workload, _folder: str) -> Watch:
+def _nothing() -> None:
+    """Most need no preparation."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """watch: called after each step. before, after: around a block of watched steps; plain blocks must not have it."""
+
+    watch: Watch
+    before: Callable[[], object] = _nothing
+    after: Callable[[], object] = _nothing
+
+
+def item_norms(workload: Workload, _folder: str) -> Rival:
     """`p.grad.norm().item()` for each parameter at each step, kept in a list of dicts."""
     history: list[dict[str, float]] = []
 
@@ -22,10 +36,10 @@ def item_norms(workload: Workload, _folder: str) -> Watch:
             {name: p.grad.norm().item() for name, p in workload.model.named_parameters() if p.grad is not None}
         )
 
-    return watch
+    return Rival(watch)
 
 
-def tensorboard_histograms(workload: Workload, folder: str) -> Watch:
+def tensorboard_histograms(workload: Workload, folder: str) -> Rival:
     """`SummaryWriter.add_histogram` of each parameter and its gradient at each step."""
     from torch.utils.tensorboard import SummaryWriter
 
@@ -37,25 +51,28 @@ def tensorboard_histograms(workload: Workload, folder: str) -> Watch:
             if p.grad is not None:
                 writer.add_histogram(f"{name}.grad", p.grad, step)
 
-    return watch
+    return Rival(watch)
 
 
-def wandb_watch(workload: Workload, folder: str) -> Watch:
+def wandb_watch(workload: Workload, folder: str) -> Rival:
     """`wandb.watch(model, log_freq=1)` offline, with `wandb.log` at each step."""
     import wandb
 
     run = wandb.init(mode="offline", dir=folder, settings=wandb.Settings(silent=True))
-    run.watch(workload.model, log="gradients", log_freq=1)
 
     def watch(step: int) -> None:
         run.log({"step": step})
 
-    return watch
+    return Rival(
+        watch,
+        before=lambda: run.watch(workload.model, log="gradients", log_freq=1),
+        after=lambda: run.unwatch(workload.model),
+    )
 
 
-def available() -> dict[str, Callable[[Workload, str], Watch]]:
+def available() -> dict[str, Callable[[Workload, str], Rival]]:
     """Those that can be run here, by the name that the table shows."""
-    found: dict[str, Callable[[Workload, str], Watch]] = {"per-step .item() norms": item_norms}
+    found: dict[str, Callable[[Workload, str], Rival]] = {"per-step .item() norms": item_norms}
     if importlib.util.find_spec("tensorboard") is not None:
         found["TensorBoard histograms"] = tensorboard_histograms
     if importlib.util.find_spec("wandb") is not None:
