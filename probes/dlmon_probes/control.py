@@ -22,6 +22,8 @@ PAUSE = 8  # 1: wait at the next step boundary
 GRANTED = 12  # steps granted since the pause began (a counter: +1 lets one step through)
 SAMPLE_REQUEST = 16  # a counter: +1 asks for everything to be sampled at the next step
 STACKS_REQUEST = 20  # a counter: +1 asks for the stacks of all threads
+RELEASED = 24  # 1: a stage that was started in advance may go on
+END_AT = 28  # rehearsal stages of several ranks: all end when this many steps are done (0: not yet decided)
 # Written by training processes:
 STAGE = 32  # the furthest that any injected process got: see the STAGE_ constants
 PAUSED = 36  # how many training processes wait at a step boundary

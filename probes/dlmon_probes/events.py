@@ -324,6 +324,7 @@ class LossFacts:
     input_max: Number = None
     spread: Number = None
     labels: dict[str, int] = field(default_factory=dict)
+    accuracy: Number = None  # share of rows whose most probable class is the target; None for other losses
 
 
 @dataclass(frozen=True)
@@ -578,6 +579,80 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What a stage of a rehearsal does inside the process.
+
+    action: "begin"; "change" (detail says what was made different: "lr held at 0.001"); "end" (the stage ended the
+    script: reason is "steps", "certain", "time" or "not applicable"). name: smoke, repeat, engine, overfit, lr, subset.
+    """
+
+    kind: ClassVar[str] = "stage"
+    t: float
+    name: str
+    action: str
+    step: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class StageData:
+    """Training data that a stage put in the place of the script's own.
+
+    how: "repeated" (one real batch again and again) or "synthetic". source: "loader" or "replay" (no DataLoader: random
+    states and indexing are replayed). tensors: the batch by leaf. roles: path → input, labels, tokens, values, mask,
+    as it is. trouble: why it could not be done, "" where it was. looks, same: how often it was looked at whether the
+    model was given the same batch, and how often it was.
+    """
+
+    kind: ClassVar[str] = "stage_data"
+    t: float
+    step: int
+    how: str
+    source: str
+    tensors: list[NamedTensor] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    looks: int = 0
+    same: int = 0
+
+
+@dataclass(frozen=True)
+class LossFloor:
+    """The smallest value that a loss can take for the targets it had, read off its graph.
+
+    value None: cannot be known, `how` says why. how: "hard labels", "label smoothing 0.1 over 10 classes"…
+    """
+
+    kind: ClassVar[str] = "loss_floor"
+    t: float
+    step: int
+    series: int
+    value: Number
+    how: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that the script saved during a rehearsal and that was loaded back.
+
+    path: as the script named it. stored: where it lies, relative to the run folder. weights_only: it loads with
+    torch.load(weights_only=True). loads: it loads at all. error: why not.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    t: float
+    step: int
+    path: str
+    stored: str
+    bytes: int
+    loads: bool
+    weights_only: bool
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class End:
     """The process left in an orderly way (atexit). Not written when it was killed."""
 
@@ -685,15 +760,15 @@ class Exit:
 
 Event = Union[
     Hello, Phase, Model, Optimizer, Series, Steps, Gradients, Order, Modes, Graph, Loader, Batch, Activations,
-    Evaluation, Bar, Scalars, Memory, Crash, Governor, Heartbeat, ProbeError, Control, End,
-    Launch, Host, Output, Signal, Exit,
+    Evaluation, Bar, Scalars, Memory, Crash, Governor, Heartbeat, ProbeError, Control, Stage, StageData,
+    LossFloor, Checkpoint, End, Launch, Host, Output, Signal, Exit,
 ]  # fmt: skip
 
 KINDS: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         Hello, Phase, Model, Optimizer, Series, Steps, Gradients, Order, Modes, Graph, Loader, Batch, Activations,
-        Evaluation, Bar, Scalars, Memory, Crash, Governor, Heartbeat, ProbeError, Control, End,
-        Launch, Host, Output, Signal, Exit,
+        Evaluation, Bar, Scalars, Memory, Crash, Governor, Heartbeat, ProbeError, Control, Stage,
+        StageData, LossFloor, Checkpoint, End, Launch, Host, Output, Signal, Exit,
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ import click
 
 from dlmon.errors import UserError
 
-COMMANDS = ("run", "attach", "ls", "replay", "findings", "doctor")
+COMMANDS = ("run", "check", "step", "review", "attach", "ls", "replay", "findings", "doctor")
 
 
 class Group(click.Group):
@@ -55,7 +55,12 @@ def split(args: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 # Every option of any command that takes a value: the first word after it is not the script.
-_WITH_VALUE = frozenset({"--runs-dir", "--name", "--python", "--overhead", "--theme", "--speed"})
+_WITH_VALUE = frozenset(
+    {
+        "--runs-dir", "--name", "--python", "--overhead", "--theme", "--speed",
+        "--stages", "--timeout", "--overfit-steps", "--fraction", "--junit",
+    }
+)  # fmt: skip
 
 
 class Share(click.ParamType[float]):
@@ -72,6 +77,21 @@ class Share(click.ParamType[float]):
         if not 0 < share <= 1:
             self.fail(f"{text!r} is no share of step time; give a number above 0 and up to 1, such as 0.01 or 1%")
         return share
+
+
+class Fraction(click.ParamType[float]):
+    """A part of the training data: `0.1` or `10%`. The bounds are those of `Options`."""
+
+    name = "fraction"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            self.fail(
+                f"{text!r} is no part of the training data; give a number above 0 and up to 1, such as 0.1 or 10%"
+            )
 
 
 def target(argv: list[str]) -> tuple[list[str], str | None, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import dlmon
-from dlmon.arguments import Group, RunCommand, Share, target
+from dlmon.arguments import Fraction, Group, RunCommand, Share, target
 from dlmon.errors import USAGE, UserError
 
 _PIPE_CLOSED = 141  # 128 + SIGPIPE, as of a program that wrote to a pipe nobody reads
@@ -32,6 +32,21 @@ _screen = _options(
     click.option("--json", "as_json", is_flag=True, help="No screen: the run's events as JSON lines on stdout."),
     click.option("--ascii", is_flag=True, help="Draw with ASCII characters only."),
     click.option("--theme", metavar="NAME", help="Colours of the screen: dark, light, terminal or plain."),
+)
+
+_rehearsal = _options(
+    click.option("--stages", metavar="NAMES", help="Stages to run, such as smoke,overfit, or all."),
+    click.option("--timeout", type=float, default=600.0, metavar="SECONDS", help="Most time per stage (default: 600)."),
+    click.option(
+        "--overfit-steps", type=int, default=300, metavar="N", help="Optimizer steps on one batch (default: 300)."
+    ),
+    click.option(
+        "--fraction", type=Fraction(), default="0.1", help="Part of the training data in subset (default: 0.1)."
+    ),
+    click.option("--compile", is_flag=True, help="Leave torch.compile on; without it, modules are not compiled."),
+    _runs_dir,
+    click.option("--name", metavar="NAME", help="Name of the rehearsal (default: the script's)."),
+    _python,
 )
 
 
@@ -89,6 +104,64 @@ def run(
         argv, module=module, literal=literal, python=python, runs=runs_folder(runs_dir), name=name, overhead=overhead,
         look=look,
     )  # fmt: skip
+
+
+@cli.command(
+    cls=RunCommand,
+    short_help="Rehearse a training, stage by stage, without a screen: for CI, and before a long job.",
+    epilog="Exit code: 0 when nothing failed, 1 when a stage failed, 2 when the script could not be started.",
+)
+@_rehearsal
+@_json
+@click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too.")
+@click.option("--strict", is_flag=True, help="Count inconclusive stages as failed.")
+@click.option("--ascii", is_flag=True, help="Print ASCII characters only.")
+@click.pass_obj
+def check(obj: dict[str, Any], /, as_json: bool, junit: str | None, strict: bool, ascii: bool, **chosen: Any) -> int:
+    """Rehearse a training without a screen: review, smoke, engine and overfit (see --stages), each with a verdict.
+
+    Nothing of the script's project is changed: what it writes goes into the rehearsal's folder.
+    """
+    from dlmon.commands import rehearse
+
+    argv, module, literal = target(obj["argv"])
+    order = rehearse.order(argv, module=module, literal=literal, **chosen)
+    return rehearse.check(order, as_json=as_json, junit=junit, strict=strict, ascii=ascii)
+
+
+@cli.command(
+    cls=RunCommand,
+    short_help="Rehearse a training stage by stage, on the screen.",
+    epilog="Exit code: 0 when nothing failed, 1 when a stage failed, 2 when the script could not be started.",
+)
+@_rehearsal
+@click.option("--ascii", is_flag=True, help="Draw with ASCII characters only.")
+@click.option("--theme", metavar="NAME", help="Colours of the screen: dark, light, terminal or plain.")
+@click.pass_obj
+def step(obj: dict[str, Any], /, ascii: bool, theme: str | None, **chosen: Any) -> int:
+    """Rehearse a training on the screen: Enter runs the next stage, and you look at what it found before going on.
+
+    Without a terminal this is `dlmon check`.
+    """
+    from dlmon.commands import rehearse
+
+    argv, module, literal = target(obj["argv"])
+    order = rehearse.order(argv, module=module, literal=literal, **chosen)
+    return rehearse.step(order, ascii=ascii, theme=theme)
+
+
+@cli.command(cls=RunCommand, short_help="Read a training script and say what is wrong in it; nothing runs.")
+@_json
+@click.pass_obj
+def review(obj: dict[str, Any], as_json: bool) -> int:
+    """Read a training script, and the local modules that it imports, for the slips that can be seen without running it.
+
+    Exit code: 0 when nothing worse than a hint was found, 1 otherwise. `# dlmon: ignore[id]` silences a line.
+    """
+    from dlmon.commands import review as command
+
+    argv, module, _ = target(obj["argv"])
+    return command.review(argv, module=module, as_json=as_json)
 
 
 @cli.command(short_help="Show a run that goes on; any number of screens at once.")

@@ -14,6 +14,7 @@ from dlmon.record.manifest import Manifest, read_manifest
 DEFAULT_FOLDER = "dlmon_runs"
 VARIABLE = "DLMON_RUNS"
 LAST = "last"
+REHEARSAL = "rehearsal.json"
 MOST_LISTED = 5
 
 
@@ -66,6 +67,26 @@ def all_runs(runs: Path) -> list[Run]:
     found = ((runs / name, read_manifest(runs / name)) for name in names)
     listed = [Run(folder, manifest) for folder, manifest in found if manifest is not None]
     return sorted(listed, key=lambda run: (run.manifest.created or 0.0, run.folder.name))
+
+
+def all_rehearsals(runs: Path) -> list[Path]:
+    """The folders of the rehearsals, oldest first."""
+    return sorted((path.parent for path in runs.glob(f"*/{REHEARSAL}")), key=lambda folder: folder.name)
+
+
+def find_rehearsal(name: str, runs: Path) -> Path | None:
+    """The folder of the rehearsal that `name` means: a folder, the unique beginning of a name, or `last` where that is
+    newer than every run. None for a run."""
+    direct = Path(name).expanduser()
+    if direct.is_dir():
+        return direct.resolve() if (direct / REHEARSAL).exists() else None
+    rehearsals = all_rehearsals(runs)
+    if name == LAST:
+        others = max((run.folder.name for run in all_runs(runs)), default="")
+        found = [folder for folder in rehearsals[-1:] if folder.name > others]
+    else:
+        found = [folder for folder in rehearsals if folder.name.startswith(name)]
+    return found[0].resolve() if len(found) == 1 else None
 
 
 def resolve(name: str, runs: Path) -> Run:

@@ -7,6 +7,7 @@ torch is imported this costs one import hook and a mapped page, and writes no fi
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from dlmon_probes import control
 from dlmon_probes.inject import finder
@@ -19,6 +20,7 @@ def start(run: str) -> None:
     except (OSError, ValueError):
         return
     page.raise_stage(control.STAGE_PYTHON)
+    stage = _stage(run, page)
 
     def before_torch() -> None:
         page.raise_stage(control.STAGE_IMPORTING_TORCH)
@@ -27,10 +29,28 @@ def start(run: str) -> None:
         page.raise_stage(control.STAGE_TORCH_READY)
         from dlmon_probes.training.install import install
 
-        install(run, page, overhead())
+        if stage is None:
+            install(run, page, overhead())
+        else:
+            stage.after_torch()
+            install(run, page, overhead(), stage.before_instruments)
 
     finder.watch("torch", before=before_torch, after=after_torch)
     finder.arm()
+
+
+def _stage(run: str, page: control.ControlPage) -> Any:
+    """This process's part in a stage of a rehearsal, None where there is none. From here on what the program writes
+    goes into the run folder."""
+    if "DLMON_STAGE" not in os.environ:
+        return None
+    from dlmon_probes.stages.files import overlay
+    from dlmon_probes.stages.install import rehearsal
+
+    found = rehearsal(run, page)
+    if found is not None:
+        overlay.install(run, os.getcwd())
+    return found
 
 
 def overhead() -> float:

@@ -36,6 +36,7 @@ class Agent:
       forked()                        this is a child process now, and nothing of what was gathered is its own
       ending()                        the process leaves in an orderly way
       started()                       this process turned out to train
+    after_each_step(step): what a rehearsal does after every cycle; it may end the script.
     """
 
     def __init__(self, run: str, page: control.ControlPage, budget: float) -> None:
@@ -50,6 +51,7 @@ class Agent:
         self.attention = True  # somebody follows what happens until the next backward
         self.phase = "torch_ready"
         self.training = False
+        self.after_each_step: Optional[Callable[[int], None]] = None
         self.switched: Optional[events.Where] = None  # the last train() or eval() call seen
         self.born = time.time()
         self.zero = perf_counter()  # the clock that `Steps.at` counts from
@@ -183,13 +185,14 @@ class Agent:
     def _flush_at_exit(self) -> None:
         import atexit
 
-        atexit.register(self._end)
+        atexit.register(self.leave)
         # Children of multiprocessing leave through os._exit: atexit is skipped there, these finalizers are not.
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
-            util.Finalize(None, self._end, exitpriority=0)
+            util.Finalize(None, self.leave, exitpriority=0)
 
-    def _end(self) -> None:
+    def leave(self) -> None:
+        """Write what is left to be told; the process is about to leave."""
         if self.training and os.getpid() == self._pid and self.phase != "ended":
             self.channel.stop()
             for listener in list(self.ending):

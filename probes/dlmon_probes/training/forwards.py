@@ -166,7 +166,8 @@ def _notice_compile(watch: ForwardWatch) -> None:
     """Compiled modules guard on hooks and export refuses them: compiling ends the watch, an export interrupts it."""
     import torch
 
-    torch.compile = _wrapped(torch.compile, watch.stop_for_good, None)
+    if not hasattr(torch.compile, "leaves_modules"):  # a rehearsal's: what it does compile goes through dynamo
+        torch.compile = _wrapped(torch.compile, watch.stop_for_good, None)
 
     def exports() -> None:
         torch.export.export = _wrapped(torch.export.export, watch.interrupt, watch.resume)

@@ -7,19 +7,24 @@ Hooks on instances break pickling and deep copies; full backward hooks break in-
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from dlmon_probes import control
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.loop import Loop
 
 
-def install(run: str, page: control.ControlPage, budget: float) -> Agent:
-    """Make the agent of this process and patch torch (which must be imported)."""
+def install(
+    run: str, page: control.ControlPage, budget: float, stage: Optional[Callable[[Agent, Loop], None]] = None
+) -> Agent:
+    """Make the agent of this process and patch torch (which must be imported). stage: what a rehearsal puts between
+    the program and the instruments."""
     agent = Agent(run, page, budget)
     loop = Loop(agent)
     for patch in (_backward, _grad, _optimizer_steps, _optimizer_init, _grad_scaler):
         attempt(agent, patch.__name__.strip("_"), patch, agent, loop)
+    if stage is not None:
+        attempt(agent, "stage", stage, agent, loop)
     from dlmon_probes.training import instruments
 
     instruments.install(agent, loop)

@@ -226,6 +226,8 @@ class Loop:
             self._wait_while_paused()
         elif self._granted_used:
             self._granted_used = 0
+        if agent.after_each_step is not None:
+            agent.after_each_step(agent.step)
 
     def _wait_while_paused(self) -> None:
         """Wait until the pause ends or one more step is granted. Each process counts the grants it used by itself."""

@@ -67,10 +67,11 @@ class LossReader:
             _handed_over(handed, softmax_dim),
             _spread(log_probabilities),
             _labels(target),
+            _accuracy(self._op, prediction, target, self._ignore),
         ]
 
     def facts(self, values: list[list[float]]) -> events.LossFacts:
-        prediction, target, handed, spread, labels = values
+        prediction, target, handed, spread, labels, accuracy = values
         return events.LossFacts(
             op=self._op,
             prediction=self._prediction.facts(prediction or None) if self._prediction else None,
@@ -78,7 +79,7 @@ class LossReader:
             classes=self._classes, reduction=self._reduction, ignore_index=self._ignore, weighted=self._weighted,
             input_min=handed[0] if handed else None, input_max=handed[1] if handed else None,
             input_row_sum=handed[2] if handed else None, spread=spread[0] if spread else None,
-            labels=_count(labels),
+            labels=_count(labels), accuracy=accuracy[0] if accuracy and accuracy[0] == accuracy[0] else None,
         )  # fmt: skip
 
 
@@ -133,6 +134,25 @@ def _labels(target: Optional[Any]) -> Optional[Any]:
     if readable is None or readable.dtype.is_floating_point or readable.dtype.is_complex or not readable.numel():
         return None
     return tensors.subsample(readable, MOST_LABELS)
+
+
+def _accuracy(op: str, prediction: Optional[Any], target: Optional[Any], ignore: Optional[int]) -> Optional[Any]:
+    """[share of rows whose most probable class is the target], NaN where there is no telling: yes-or-no targets that
+    are not all 0 or 1, or only ignored rows. None for losses without classes."""
+    one, other = (tensors.local(t) if t is not None else None for t in (prediction, target))
+    if one is None or other is None or not other.numel():
+        return None
+    torch = tensors.torch_module()
+    if op.startswith("NllLoss"):
+        most_probable = one.argmax(1 if one.dim() > 1 else 0)
+        counted = other != (-100 if ignore is None else ignore)
+        right = (most_probable == other) & counted
+        return (right.sum().float() / counted.sum()).reshape(1)
+    if op.startswith("BinaryCrossEntropy") and one.shape == other.shape:
+        yes = one > (0 if op.startswith("BinaryCrossEntropyWithLogits") else 0.5)
+        hard = ((other == 0) | (other == 1)).all()
+        return torch.where(hard, (yes == (other > 0.5)).float().mean(), float("nan")).reshape(1)
+    return None
 
 
 def _count(labels: list[float]) -> dict[str, int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 LIVE, REPLAY, BOTH = "live", "replay", "both"
+STEP, EVIDENCE = "step", "evidence"  # the rehearsal's checklist, and what one of its stages has to show
+EVERY = "every"
 
+REHEARSAL, STAGE, PAGES = "rehearsal", "the running stage", "evidence"
 RUN, PLAYBACK, MOVE = "the run", "replay", "moving about"
 CHART, TABLES, SCREEN = "loss chart", "tables and output", "screen"
-GROUPS = (RUN, PLAYBACK, MOVE, CHART, TABLES, SCREEN)
+GROUPS = (REHEARSAL, STAGE, PAGES, RUN, PLAYBACK, MOVE, CHART, TABLES, SCREEN)
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,51 @@ class Key:
     short: str = ""
 
 
+_REHEARSAL_KEYS = (
+    Key("enter", "enter", "run_stage", "run the chosen stage; if it has run, the next one", REHEARSAL, STEP, "run"),
+    Key("r", "r", "rerun", "run the chosen stage again: the script is read anew", REHEARSAL, STEP, "again"),
+    Key("x", "x", "skip", "skip the chosen stage", REHEARSAL, STEP, "skip"),
+    Key("up,k", "↑", "choose(-1)", "choose a stage", REHEARSAL, STEP),
+    Key("down,j", "↓", "choose(1)", "", REHEARSAL, STEP),
+    Key("a", "a", "auto", "go on by itself until a stage fails, or stop doing so", REHEARSAL, STEP, "auto"),
+    Key("e,o", "e", "evidence", "open the chosen stage's evidence", REHEARSAL, STEP, "evidence"),
+    Key("d", "d", "changes", "what changed in the sources since the chosen stage ran", REHEARSAL, STEP, "changes"),
+    Key("g", "g", "full", "go on to the full run, and watch it", REHEARSAL, STEP, "full run"),
+    Key("q,ctrl+c", "q", "leave", "leave: while a stage goes on it asks", REHEARSAL, STEP, "leave"),
+    Key("space", "space", "pause", "pause at the next optimizer step, or go on", STAGE, STEP, "pause"),
+    Key("full_stop", ".", "step", "let a paused stage do one optimizer step", STAGE, STEP, "one step"),
+    Key("b", "b", "abort", "abort the running stage", STAGE, STEP, "abort"),
+    *(
+        Key(str(number), str(number), f"panel('{name}')", name, MOVE, STEP)
+        for number, name in ((2, "loss"), (3, "gradients"), (4, "output"), (5, "evidence"))
+    ),
+    Key("tab", "tab", "next_panel(1)", "next panel beside a running stage, the one before", MOVE, STEP),
+    Key("shift+tab", "shift+tab", "next_panel(-1)", "", MOVE, STEP),
+    Key("l", "l", "log_scale", "logarithmic scale", CHART, STEP),
+)
+_EVIDENCE_KEYS = (
+    *(
+        Key(str(number), str(number), f"page('{name}')", name, MOVE, EVIDENCE)
+        for number, name in enumerate(
+            ("items", "curves", "batch", "shapes", "gradients", "findings", "files", "output"), 1
+        )
+    ),
+    Key("tab,right", "tab", "next_page(1)", "next page, the one before", PAGES, EVIDENCE, "page"),
+    Key("shift+tab,left", "shift+tab", "next_page(-1)", "", PAGES, EVIDENCE),
+    Key("up,k", "↑", "scroll(-1)", "scroll, choose a finding", PAGES, EVIDENCE),
+    Key("down,j", "↓", "scroll(1)", "", PAGES, EVIDENCE),
+    Key("pageup", "pgup", "scroll_page(-1)", "a page up, down", PAGES, EVIDENCE),
+    Key("pagedown", "pgdn", "scroll_page(1)", "", PAGES, EVIDENCE),
+    Key("home", "home", "edge(-1)", "to the start, to the end", PAGES, EVIDENCE),
+    Key("end", "end", "edge(1)", "", PAGES, EVIDENCE),
+    Key("enter", "enter", "explain", "explain the chosen finding", PAGES, EVIDENCE, "explain"),
+    Key("l", "l", "log_scale", "logarithmic scale of the curves", PAGES, EVIDENCE, "log scale"),
+    Key("f", "f", "fold", "gradients by module, or by parameter", PAGES, EVIDENCE),
+    Key("escape,q,e,o", "q", "close", "back to the checklist", PAGES, EVIDENCE, "back"),
+)
+
 KEYMAP: tuple[Key, ...] = (
-    Key("question_mark,f1", "?", "help", "all keys", SCREEN, short="help"),
+    Key("question_mark,f1", "?", "help", "all keys", SCREEN, EVERY, "help"),
     Key("q,ctrl+c", "q", "leave", "leave: the training goes on, or is stopped: it asks", RUN, LIVE, "leave or stop"),
     Key("q,ctrl+c", "q", "leave", "leave", RUN, REPLAY, "leave"),
     Key("space", "space", "pause", "pause the training at the next step, or let it go on", RUN, LIVE, "pause training"),
@@ -75,20 +121,24 @@ KEYMAP: tuple[Key, ...] = (
     Key("N", "N", "finding(-1)", "", TABLES, LIVE),
     Key("slash", "/", "filter", "filter parameters, search the output", TABLES, short="filter"),
     Key("f", "f", "fold", "gradient health by module, or by parameter", TABLES),
-    Key("t", "t", "theme", "next theme: dark, light, terminal, plain", SCREEN),
-    Key("s", "s", "screenshot", "save the screen as SVG in the run's folder", SCREEN),
+    Key("t", "t", "theme", "next theme: dark, light, terminal, plain", SCREEN, EVERY),
+    Key("s", "s", "screenshot", "save the screen as SVG in the run's folder", SCREEN, EVERY),
+    *_REHEARSAL_KEYS,
+    *_EVIDENCE_KEYS,
 )  # fmt: skip
 
 
 def keys_for(mode: str) -> tuple[Key, ...]:
-    """The keys of a live or an attached screen ("live"), or of a replay ("replay")."""
-    return tuple(key for key in KEYMAP if key.mode in (BOTH, mode))
+    """The keys of a live or an attached screen ("live"), of a replay, of a rehearsal ("step") or of its evidence."""
+    shared = (EVERY, BOTH) if mode in (LIVE, REPLAY) else (EVERY,)
+    return tuple(key for key in KEYMAP if key.mode == mode or key.mode in shared)
 
 
-def footer_keys(mode: str, *, over: bool = False) -> Iterator[tuple[str, str]]:
-    """(key, word) for the last line, most needed first. over: nothing can be asked of the training any more."""
-    first = ("?", "q", "space")
-    keys = [key for key in keys_for(mode) if key.short]
+def footer_keys(mode: str, *, over: bool = False, without: Container[str] = ()) -> Iterator[tuple[str, str]]:
+    """(key, word) for the last line, most needed first. over: nothing can be asked of the training any more. without:
+    actions that mean nothing now."""
+    first = ("?", "q", "space") if mode in (LIVE, REPLAY) else ("?", "q", "space", "enter")
+    keys = [key for key in keys_for(mode) if key.short and key.action not in without]
     for key in sorted(keys, key=lambda key: first.index(key.label) if key.label in first else len(first)):
         if not over or key.group != RUN:
             yield key.label, key.short
@@ -97,12 +147,15 @@ def footer_keys(mode: str, *, over: bool = False) -> Iterator[tuple[str, str]]:
 
 
 def grouped(mode: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """(group, [(keys, description)]) for the help screen; the seven panels share a row, and so do pairs."""
+    """(group, [(keys, description)]) for the help screen; panels share a row, and so do pairs."""
     keys = keys_for(mode)
     for group in GROUPS:
         rows: list[tuple[str, str]] = []
-        if group == MOVE:
-            rows.append(("1–7", "a panel: " + ", ".join(key.description for key in keys if key.label.isdigit())))
+        numbers = [key for key in keys if key.group == group and key.label.isdigit()]
+        if numbers:
+            words = ", ".join(key.description for key in numbers)
+            what = "page" if mode == EVIDENCE else "panel"
+            rows.append((f"{numbers[0].label}–{numbers[-1].label}", f"a {what}: {words}"))
         for key in keys:
             if key.group != group or key.label.isdigit():
                 continue
@@ -117,13 +170,19 @@ def grouped(mode: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 def keys_markdown() -> str:
     """All keys as a Markdown table, for the README."""
     rows = ["| key | does | where |", "|---|---|---|"]
-    for mode in (LIVE, REPLAY):
+    for mode, told in _TOLD.items():
         for group, keys in grouped(mode):
-            if mode == REPLAY and group not in (PLAYBACK, RUN):
+            if told is not None and group not in told:
                 continue
-            where = "replay" if mode == REPLAY else group
+            where = {LIVE: group, REPLAY: "replay", STEP: "`dlmon step`", EVIDENCE: "its evidence"}[mode]
             rows += [f"| {_as_code(label)} | {description} | {where} |" for label, description in keys]
     return "\n".join(rows) + "\n"
+
+
+# The groups of each mode in the documentation, so that nothing is told twice; None: all of them.
+_TOLD: dict[str, tuple[str, ...] | None] = {
+    LIVE: None, REPLAY: (PLAYBACK, RUN), STEP: (REHEARSAL, STAGE, MOVE, CHART), EVIDENCE: (PAGES, MOVE),
+}  # fmt: skip
 
 
 def _as_code(label: str) -> str:

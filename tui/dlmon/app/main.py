@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlmon.app.settings import Settings, settings_for
+
+if TYPE_CHECKING:
+    from dlmon.rehearsal.driver import RehearsalLike
 
 LIVE, ATTACH, REPLAY = "live", "attach", "replay"
 
@@ -24,6 +29,27 @@ def run_app(folder: Path, *, mode: str, ascii: bool = False, theme: str | None =
         return code or 0
     print(f"dlmon: {folder.name} goes on; `dlmon attach {folder.name}` comes back to it", file=sys.stderr)  # noqa: T201
     return 0
+
+
+def run_rehearsal(rehearsal: RehearsalLike, *, ascii: bool = False, theme: str | None = None) -> int:
+    """Show a rehearsal until the person leaves. The screen has it from here on, and closes it.
+
+    Returns 1 when a stage failed, else 0; a line on stderr names the folder and says how to come back. Raises UserError
+    for a bad theme.
+    """
+    settings = settings_for(rehearsal.folder, ascii=ascii, theme=theme)
+    _prepare_textual()
+    from dlmon.app.rehearsal.app import RehearsalApp
+    from dlmon.app.rehearsal.farewell import farewell
+    from dlmon.rehearsal.conclusion import conclude, exit_code
+
+    app = RehearsalApp(rehearsal, settings, conclude=partial(conclude, command="press g"))
+    try:
+        app.run()
+    finally:
+        app.conductor.finish()
+    print(f"dlmon: {farewell(rehearsal)}", file=sys.stderr)  # noqa: T201
+    return exit_code(rehearsal.record, strict=False)
 
 
 def _prepare_textual() -> None:

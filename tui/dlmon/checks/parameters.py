@@ -24,7 +24,8 @@ def params_not_in_optimizer(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     if not facts.optimizers or not facts.models or not facts.graphs:
         raise Lacking("no optimizer, model or autograd graph was seen yet")
-    if snapshot.step < STEPS:
+    early = snapshot.step < STEPS
+    if early and not snapshot.over:
         raise Lacking(f"fewer than {STEPS} steps yet")
     known, held = parameters_of(facts), holders(facts)
     reached = {p for graph in facts.graphs for p in graph.reached if p in known and known[p].requires_grad}
@@ -34,7 +35,10 @@ def params_not_in_optimizer(snapshot: RunSnapshot) -> Iterator[Finding]:
     left = [known[p] for p in sorted(reached) if p not in held]
     if left:
         stale = [known[p] for p in sorted(held) if p in known and known[p].requires_grad and p not in reached]
-        yield _finding(facts, left, [known[p] for p in sorted(reached)], stale, bool(reached & held.keys()))
+        finding = _finding(facts, left, [known[p] for p in sorted(reached)], stale, bool(reached & held.keys()))
+        if early and finding.severity != ERROR:  # another optimizer may have had its turn yet to come
+            raise Lacking(f"the run was over after fewer than {STEPS} steps")
+        yield finding
 
 
 def _nothing_reached(facts: RankFacts) -> Iterator[Finding]:

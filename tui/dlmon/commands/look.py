@@ -6,14 +6,21 @@ from pathlib import Path
 
 from dlmon.commands.run import Look, show
 from dlmon.errors import FAILED, OK, UserError
-from dlmon.runs import LAST, all_runs, resolve
+from dlmon.rehearsal.report import goes_on
+from dlmon.runs import LAST, all_rehearsals, all_runs, find_rehearsal, resolve
 
 
 def attach(name: str | None, runs: Path, look: Look) -> int:
     """Follow a run; without a name the newest one that goes on, else the newest. One that is over is shown at its
     end."""
     look.check()
-    run = resolve(name or _newest(runs), runs)
+    name = name or _newest(runs)
+    rehearsal = find_rehearsal(name, runs)
+    if rehearsal is not None and look.on_screen:
+        from dlmon.commands.rehearse import come_back
+
+        return come_back(rehearsal, ascii=look.ascii, theme=look.theme)
+    run = resolve(name, runs)
     if look.on_screen:
         return show(run.folder, "attach", look)
     if run.over:
@@ -25,8 +32,11 @@ def attach(name: str | None, runs: Path, look: Look) -> int:
 
 
 def _newest(runs: Path) -> str:
-    going = [run for run in all_runs(runs) if not run.over]
-    return going[-1].folder.name if going else LAST
+    """The newest run or rehearsal that goes on, else the newest of all. Their names begin with their time."""
+    rehearsals = all_rehearsals(runs)
+    going = [run.folder.name for run in all_runs(runs) if not run.over]
+    going += [folder.name for folder in rehearsals if goes_on(folder)]
+    return max(going) if going else LAST
 
 
 def replay(name: str, runs: Path, look: Look, *, speed: float | None) -> int:

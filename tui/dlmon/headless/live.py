@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,9 @@ from dlmon.headless.events import json_lines
 from dlmon.headless.narrator import Narrator
 from dlmon.headless.output import OutputLines
 from dlmon.headless.summary import summary
-from dlmon.launch import processes, requests
+from dlmon.launch.ended import Ending
 from dlmon.launch.forwarding import Forwarder
 from dlmon.record import layout
-from dlmon.record.manifest import Manifest, read_manifest
 from dlmon.record.reader import Tagged
 from dlmon.runs import short
 from dlmon.view import RunFollower
@@ -23,37 +21,6 @@ from dlmon.view import RunFollower
 POLL_SECONDS = 0.1
 PROMPT_SECONDS = 1.0  # an unfinished line that stands this long is more than a print under way
 LOOK_SECONDS = 0.5  # between looks of the narrator; judging costs more than reading
-ORPHAN_SECONDS = 3.0  # time for the guardian to take over before a run counts as lost
-START_SECONDS = 15.0
-
-
-class Ending:
-    """Tells when a run is over: it has an outcome, or nobody supervises it any more."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._orphaned: float | None = None
-        self._began = time.monotonic()
-
-    def manifest(self) -> Manifest | None:
-        """The manifest once the run is over, None before."""
-        manifest = read_manifest(self._folder)
-        if manifest is None or manifest.outcome is not None:
-            return manifest
-        elsewhere = manifest.host not in ("", os.uname().nodename)  # then only its outcome can tell
-        return manifest if not elsewhere and self._abandoned(manifest) else None
-
-    def _abandoned(self, manifest: Manifest) -> bool:
-        now = time.monotonic()
-        pid = manifest.supervisor_pid
-        if requests.supervised(self._folder) or (pid is not None and processes.exists(pid)):
-            self._orphaned = None
-            return False
-        if pid is None:
-            return now - self._began > START_SECONDS
-        if self._orphaned is None:
-            self._orphaned = now
-        return now - self._orphaned > ORPHAN_SECONDS
 
 
 def follow(folder: Path, *, as_json: bool, forwarder: Forwarder | None = None) -> int | None:

@@ -29,11 +29,12 @@ SHOWN_VARIABLES = frozenset(
 )  # fmt: skip
 
 
-def create(runs: Path, command: Command, *, name: str | None, overhead: float) -> Path:
+def create(runs: Path, command: Command, *, name: str | None, overhead: float, exact: bool = False) -> Path:
     """Make the folder (mode 0700) with its manifest and control page; its absolute path. Raises UserError."""
     created = time.time()
     try:
-        folder = _make(runs, time.strftime("%Y%m%d-%H%M%S", time.localtime(created)), name or command.stem)
+        stem = plain_name(name or command.stem)
+        folder = new_folder(runs, stem if exact else f"{moment_name(created)}-{stem}")
         control.create(str(folder))
         write_manifest(folder, _manifest(folder, command, created, overhead))
     except OSError as error:
@@ -44,8 +45,13 @@ def create(runs: Path, command: Command, *, name: str | None, overhead: float) -
     return folder
 
 
-def _make(runs: Path, moment: str, name: str) -> Path:
-    stem = f"{moment}-{plain_name(name)}"
+def moment_name(when: float) -> str:
+    """A time as the beginning of a folder's name: names sort as runs were started."""
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(when))
+
+
+def new_folder(runs: Path, stem: str) -> Path:
+    """Make `stem`, or `stem-2`, … in `runs`, for the user's eyes only. Raises OSError."""
     runs.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:

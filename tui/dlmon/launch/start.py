@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,24 @@ class Started:
         self.starter.wait()
 
 
-def start(command: Command, runs: Path, *, name: str | None = None, overhead: float = 0.01) -> Started:
-    """Make the run folder and start the supervisor in it; returns before the training runs. Raises UserError."""
-    folder = folders.create(runs, command, name=name, overhead=overhead)
-    keep_stdin = not terminal.is_terminal(0) and _is_open(0)
+def start(
+    command: Command,
+    runs: Path,
+    *,
+    name: str | None = None,
+    overhead: float = 0.01,
+    exact: bool = False,
+    variables: Callable[[Path], Mapping[str, str]] | None = None,
+    keep_stdin: bool | None = None,
+) -> Started:
+    """Make the run folder and start the supervisor in it; returns before the training runs. Raises UserError.
+
+    exact: the folder is called `name`, without the time. variables: gives further ones for the training's environment,
+    from the run folder. keep_stdin: whether the training reads this process's stdin (None: if it is no terminal).
+    """
+    folder = folders.create(runs, command, name=name, overhead=overhead, exact=exact)
+    if keep_stdin is None:
+        keep_stdin = not terminal.is_terminal(0) and _is_open(0)
     rows, columns = terminal.size_here()
     options = [str(folder), str(rows), str(columns), "pass" if keep_stdin else "terminal"]
     roots = "\n".join(
@@ -52,6 +67,7 @@ def start(command: Command, runs: Path, *, name: str | None = None, overhead: fl
                 stdin=None if keep_stdin else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **(variables(folder) if variables is not None else {})},
                 start_new_session=True,
                 close_fds=False,  # `train.py --config <(make_config)` hands over a descriptor beyond 2
             )

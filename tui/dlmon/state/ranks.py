@@ -47,6 +47,10 @@ class RankState:
         self._heartbeat: events.Heartbeat | None = None
         self._errors: FirstLast[events.ProbeError] = FirstLast(FIRST, LAST)
         self._memory: dict[str, events.Memory] = {}
+        self._stage: FirstLast[events.Stage] = FirstLast(FIRST, LAST)
+        self._stage_data: events.StageData | None = None
+        self._floors: FirstLast[events.LossFloor] = FirstLast(FIRST, LAST)
+        self._checkpoints: FirstLast[events.Checkpoint] = FirstLast(FIRST, LAST)
         self._passes = PassCounter()
         self._facts: RankFacts | None = None
         self._fold: dict[type[Any], Callable[[Any], None]] = {
@@ -72,6 +76,10 @@ class RankState:
             events.Heartbeat: self._on_heartbeat,
             events.ProbeError: self._errors.append,
             events.Control: self._on_control,
+            events.Stage: self._stage.append,
+            events.StageData: self._on_stage_data,
+            events.LossFloor: self._floors.append,
+            events.Checkpoint: self._checkpoints.append,
             events.End: self._on_end,
         }
 
@@ -146,6 +154,9 @@ class RankState:
         if self._first_activations is None:
             self._first_activations = event
         self._last_activations = event
+
+    def _on_stage_data(self, event: events.StageData) -> None:
+        self._stage_data = event
 
     def _on_evaluation(self, event: events.Evaluation) -> None:
         self.evaluations.append(event)
@@ -227,5 +238,9 @@ class RankState:
                 probe_errors=self._errors.items(),
                 memory=self.memory,
                 rows=self.columns.rows(),
+                stage=self._stage.items(),
+                stage_data=self._stage_data,
+                floors=self._floors.items(),
+                checkpoints=self._checkpoints.items(),
             )
         return self._facts

@@ -152,6 +152,10 @@ class RankFacts:
     probe_errors: Sequence[events.ProbeError] = ()
     memory: Sequence[events.Memory] = ()  # the last of each device
     rows: Mapping[str, Sequence[float | None]] = field(default_factory=dict)  # last 512 steps: dt, wait, lr, micro
+    stage: Sequence[events.Stage] = ()  # what a rehearsal stage did in this process
+    stage_data: events.StageData | None = None  # as last told
+    floors: Sequence[events.LossFloor] = ()
+    checkpoints: Sequence[events.Checkpoint] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a loss can come down to, read off its graph."""

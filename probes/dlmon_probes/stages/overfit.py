@@ -1,0 +1,54 @@
+"""overfit: one real batch again and again, with all that disturbs learning taken away.
+
+Random numbers that the loop draws after the batch (mixup, noise, diffusion steps) are drawn again, too: the states of
+the generators are put back after every backward.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from dlmon_probes.stages.data import batches, sources
+from dlmon_probes.stages.learning import Learning
+from dlmon_probes.stages.loaders import Known
+
+LOOKS = frozenset({3, 30, 300})  # steps at which it is told how often the model was given the same batch
+
+
+class Overfit(Learning):
+    HOW = "repeated"
+    CLOSE = 0.02
+
+    def install(self) -> None:
+        super().install()
+        self.change("dropout off")
+        self._replay: Any = None
+        self._batch: Optional[batches.Frozen] = None
+
+    def keeps_decay(self) -> bool:
+        return False
+
+    def give(self, _known: Known, kept: batches.Frozen) -> Callable[[], Any]:
+        return kept.copy
+
+    def begin(self, _loss: Any, known: Optional[Known]) -> None:
+        self._batch = self._kept[known.number] if known is not None else None
+        self._replay = sources.Replay(self.agent, self.change, indexing=known is None)
+        self._tell()
+        self.ending.before.append(self._tell)
+
+    def on_backward_done(self) -> None:
+        if self._replay is not None:
+            self._replay.after_backward()
+
+    def on_step(self, steps: int) -> None:
+        if self._replay is not None:
+            self._replay.after_step()
+        if steps in LOOKS:
+            self._tell()
+        super().on_step(steps)
+
+    def _tell(self) -> None:
+        replay = self._replay
+        source = "loader" if self._batch is not None else "replay"
+        self.tell_data(self._batch, source, replay.trouble, looks=replay.looks, same=replay.same)

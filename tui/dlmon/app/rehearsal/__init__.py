@@ -1,0 +1,1 @@
+"""The screen of `dlmon step`: the checklist of a rehearsal, and what its stages show."""

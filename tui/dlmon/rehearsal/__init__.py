@@ -1,0 +1,1 @@
+"""Rehearsals: the script run stage by stage from cheap to dear, each stage with a verdict."""

@@ -1,0 +1,1 @@
+"""One verdict per stage: pure functions from what a stage's run recorded to a report."""
