@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dlmon.record.codec import Decoder, clean, encode_event
 from dlmon_probes import events
+from dlmon_probes.kinds import KINDS
 from tests.builders import named
 
 STEPS = events.Steps(
@@ -42,7 +43,7 @@ def test_nested_events_round_trip() -> None:
     assert Decoder().decode(encode_event(event)) == event
 
 
-@pytest.mark.parametrize("cls", list(events.KINDS.values()), ids=list(events.KINDS))
+@pytest.mark.parametrize("cls", list(KINDS.values()), ids=list(KINDS))
 def test_every_kind_has_a_decoder_that_survives_an_empty_object(cls: type) -> None:
     decoder = Decoder()
     assert decoder.decode(json.dumps({"k": cls.kind}).encode()) is None

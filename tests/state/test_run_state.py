@@ -15,6 +15,7 @@ from dlmon.record.reader import RunReader, Tagged
 from dlmon.state.run_state import RunState
 from dlmon.view import RunFollower
 from dlmon_probes import events
+from dlmon_probes.kinds import KINDS
 from tests.builders import START, STEP, Story, named, tensor
 
 
@@ -208,7 +209,7 @@ def absurd(cls: type[Any], depth: int = 0) -> st.SearchStrategy[Any]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.one_of(*(absurd(cls) for cls in events.KINDS.values())), max_size=12), st.integers(-1, 1))
+@given(st.lists(st.one_of(*(absurd(cls) for cls in KINDS.values())), max_size=12), st.integers(-1, 1))
 def test_no_event_makes_the_fold_or_a_check_raise(hostile: list[Any], rank: int) -> None:
     told = story().losses([1.0, 0.9])
     state = RunState(told.folder)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dlmon_probes import events
+from dlmon_probes.kinds import KINDS
 
 _PREFIX = b'{"k":"'
 
@@ -59,7 +60,7 @@ class Decoder:
         self._errors = (msgspec.MsgspecError, ValueError, RecursionError)
         # strict=False turns the strings "nan" and "inf" back into floats.
         self._by_kind: dict[bytes, Callable[[bytes], Any]] = {
-            kind.encode(): msgspec.json.Decoder(cls, strict=False).decode for kind, cls in events.KINDS.items()
+            kind.encode(): msgspec.json.Decoder(cls, strict=False).decode for kind, cls in KINDS.items()
         }
         self._generic = msgspec.json.Decoder(dict[str, Any]).decode
 

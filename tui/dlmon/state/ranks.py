@@ -11,7 +11,9 @@ from dlmon.state.losses import StepColumns
 from dlmon.state.progress import PassCounter
 from dlmon.state.snapshot import RankFacts, RankView
 from dlmon_probes import events
+from dlmon_probes.kinds import KINDS
 
+FURTHER = frozenset(KINDS.values()) - frozenset(events.KINDS.values())  # kept as they come, for the checks
 FIRST, LAST = 32, 64  # sampled steps kept as they came
 MOST_BARS = 64
 MOST_EVALUATIONS = 256
@@ -51,6 +53,7 @@ class RankState:
         self._stage_data: events.StageData | None = None
         self._floors: FirstLast[events.LossFloor] = FirstLast(FIRST, LAST)
         self._checkpoints: FirstLast[events.Checkpoint] = FirstLast(FIRST, LAST)
+        self._further: dict[str, FirstLast[Any]] = {}
         self._passes = PassCounter()
         self._facts: RankFacts | None = None
         self._fold: dict[type[Any], Callable[[Any], None]] = {
@@ -85,9 +88,12 @@ class RankState:
 
     def fold(self, event: Any) -> None:
         handler = self._fold.get(type(event))
-        if handler is None:
+        if handler is not None:
+            handler(event)
+        elif type(event) in FURTHER:
+            self._further.setdefault(type(event).kind, FirstLast(FIRST, LAST)).append(event)
+        else:
             return
-        handler(event)
         self.written = max(self.written, event.t)
         self._facts = None
 
@@ -242,5 +248,6 @@ class RankState:
                 stage_data=self._stage_data,
                 floors=self._floors.items(),
                 checkpoints=self._checkpoints.items(),
+                further={kind: kept.items() for kind, kept in self._further.items()},
             )
         return self._facts

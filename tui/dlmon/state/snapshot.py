@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlmon_probes import events
 
@@ -156,6 +157,7 @@ class RankFacts:
     stage_data: events.StageData | None = None  # as last told
     floors: Sequence[events.LossFloor] = ()
     checkpoints: Sequence[events.Checkpoint] = ()
+    further: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # other kinds of events: the first 32, last 64
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,7 @@
+"""Kinds of lines in a run's log that speak of the model and its loss: modules, activations, terms. See events.py for the rules that hold for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+EVENTS: tuple[type[Any], ...] = ()
