@@ -1,4 +1,7 @@
-"""Kinds of lines in a run's log that speak of the machine, the ranks, and crashes. See events.py for the rules that hold for all."""
+"""Kinds of lines in a run's log that speak of the machine, the ranks, and crashes.
+
+See events.py for the rules that hold for all.
+"""
 
 from __future__ import annotations
 
