@@ -226,7 +226,8 @@ class Gradients:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the training loop: zero_grad, backward, step. `of` is the optimizer's or the series' index."""
+    """One call of the training loop: zero_grad, backward, clip, step, schedule (a scheduler's step), and of a gradient
+    scaler scale, unscale, scaled_step. `of` is the optimizer's or the series' index."""
 
     op: str
     of: Optional[int] = None
@@ -433,6 +434,8 @@ class Evaluation:
     grad_enabled: bool = False
     where: Optional[Where] = None
     name: str = ""
+    forwards: int = 0  # calls of the model in it
+    root_training: bool = True  # the model's own flag; of several, whether any was in training mode
 
 
 @dataclass(frozen=True)

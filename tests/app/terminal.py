@@ -42,6 +42,14 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
 
+    def modes(self) -> list[object]:
+        """How the terminal treats keys and output (`stty`), to be compared."""
+        return termios.tcgetattr(self._fd)
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._screen.resize(rows, columns)
+
     def text(self) -> str:
         return "\n".join(row.rstrip() for row in self._screen.display)
 
@@ -50,7 +58,7 @@ class Terminal:
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             alive = self._read()
-            if re.search(pattern, self.text()):
+            if re.search(pattern, self.text(), re.MULTILINE):
                 return self.text()
             if not alive:
                 break

@@ -106,7 +106,7 @@ KINDS = [
     ("IndexError", "list index out of range", "crash.index"),
     ("KeyError", "'image'", "crash.other"),
     ("ValueError", "everything is fine", "crash.other"),
-    ("RuntimeError", "element 0 of tensors does not require grad and does not have a grad_fn", "crash.other"),
+    ("RuntimeError", "element 0 of tensors does not require grad and does not have a grad_fn", "crash.autograd"),
 ]
 
 
@@ -125,7 +125,7 @@ def test_memory_says_how_much_was_asked_for() -> None:
 
 def test_known_words_of_autograd_get_their_own_advice() -> None:
     message = "element 0 of tensors does not require grad and does not have a grad_fn"
-    assert "detach" in told(Story().crash("RuntimeError", message), "crash.other").advice
+    assert "detach" in told(Story().crash("RuntimeError", message), "crash.autograd").advice
 
 
 @pytest.mark.parametrize("type", ["KeyboardInterrupt", "SystemExit"])
@@ -145,7 +145,7 @@ def test_the_first_process_to_fail_is_blamed() -> None:
     from dlmon.state.run_state import RunState
 
     first = Story(rank=1).crash("KeyError", "'x'")
-    second = Story(rank=0).losses([1.0] * 50).crash("RuntimeError", "Connection closed by peer")
+    second = Story(rank=0).losses([1.0 / (1 + i) for i in range(50)]).crash("RuntimeError", "Connection closed by peer")
     state = RunState(first.folder)
     state.fold_all([*first.tagged(), *second.tagged()])
     findings = Judge()(state.snapshot(second.now)).findings

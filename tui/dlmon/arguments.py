@@ -9,7 +9,7 @@ import click
 
 from dlmon.errors import UserError
 
-COMMANDS = ("run", "check", "step", "review", "attach", "ls", "replay", "findings", "doctor")
+COMMANDS = ("run", "check", "step", "review", "attach", "ls", "replay", "findings", "explain", "doctor")
 
 
 class Group(click.Group):
@@ -59,6 +59,7 @@ _WITH_VALUE = frozenset(
     {
         "--runs-dir", "--name", "--python", "--overhead", "--theme", "--speed",
         "--stages", "--timeout", "--overfit-steps", "--fraction", "--junit",
+        "--break-when", "--stop-when", "--on-finding",
     }
 )  # fmt: skip
 

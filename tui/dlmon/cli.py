@@ -82,6 +82,9 @@ def cli() -> None:
 @click.option("--name", metavar="NAME", help="Name of the run (default: the script's).")
 @_python
 @click.option("--overhead", type=Share(), default="1%", help="Step time that the probes may take (default: 1%).")
+@click.option("--break-when", multiple=True, metavar="CONDITION", help="Pause when it turns true: 'loss > 10'.")
+@click.option("--stop-when", multiple=True, metavar="CONDITION", help="Stop when it turns true: 'val_loss.stale(5)'.")
+@click.option("--on-finding", default="", metavar="CMD", help="Run CMD for each error or warning, its JSON on stdin.")
 @click.pass_obj
 def run(
     obj: dict[str, Any],
@@ -93,16 +96,20 @@ def run(
     name: str | None,
     python: str | None,
     overhead: float,
+    break_when: tuple[str, ...],
+    stop_when: tuple[str, ...],
+    on_finding: str,
 ) -> int:
-    """Start a training and show it. The word `run` may be left out."""
+    """Start a training and show it. The word `run` may be left out. CONDITION: see `dlmon explain conditions`."""
     from dlmon.commands import run as command
     from dlmon.runs import runs_folder
+    from dlmon.watch.orders import Orders
 
     argv, module, literal = target(obj["argv"])
     look = command.Look(headless, as_json, ascii, theme)
     return command.run(
         argv, module=module, literal=literal, python=python, runs=runs_folder(runs_dir), name=name, overhead=overhead,
-        look=look,
+        look=look, orders=Orders(break_when, stop_when, on_finding),
     )  # fmt: skip
 
 
@@ -218,6 +225,16 @@ def findings(name: str, as_json: bool, everything: bool, runs_dir: str | None) -
     from dlmon.runs import runs_folder
 
     return listing.findings(name, runs_folder(runs_dir), as_json=as_json, everything=everything)
+
+
+@cli.command(short_help="Explain a finding: what it means, how to confirm and how to fix it.")
+@click.argument("id", metavar="[ID]", required=False)
+@click.option("--list", "as_list", is_flag=True, help="List everything that can be explained.")
+def explain(id: str | None, as_list: bool) -> int:
+    """Print the page of a finding, such as `dlmon explain loop.no_zero_grad`. The beginning of an ID is enough."""
+    from dlmon.commands import explain as command
+
+    return command.explain(id, as_list=as_list)
 
 
 @cli.command(short_help="Say what works here and what does not.")

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from dlmon_probes import control
-from dlmon_probes.inject import finder
+from dlmon_probes.inject import early_crash, finder
 
 
 def start(run: str) -> None:
@@ -35,6 +35,7 @@ def start(run: str) -> None:
             stage.after_torch()
             install(run, page, overhead(), stage.before_instruments)
 
+    early_crash.watch(run)
     finder.watch("torch", before=before_torch, after=after_torch)
     finder.arm()
 

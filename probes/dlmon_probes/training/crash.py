@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Callable, Optional
 
 from dlmon_probes import events
-from dlmon_probes.training import callsite, crash_facts, stacks, traces
+from dlmon_probes.events_machine import LastBatch
+from dlmon_probes.training import callsite, crash_facts, data, stacks, structures, traces
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.loop import Loop
 
@@ -41,8 +42,24 @@ class CrashProbe:
                 agent.names.scan(frames[-1][0] if frames else None, None)
             except Exception as problem:
                 agent.report("names", problem)
-        agent.emit(self._event(error, frames))
+        event = self._event(error, frames)
+        agent.emit(event)
+        if "device-side assert" in event.message:
+            try:
+                self._tell_last_batch()
+            except Exception as problem:
+                agent.report("crash", problem)
         agent.channel.flush()
+
+    def _tell_last_batch(self) -> None:
+        """The failed device cannot be asked any more; the batch as the loader gave it often still lies on the host."""
+        probe = data.probe_of(self._agent)
+        last = probe.last_batch() if probe is not None else None
+        if last is None:
+            return
+        measuring = crash_facts.Measuring()
+        found = [measuring.named(leaf.path, leaf.tensor) for leaf in structures.leaves(last[1])]
+        self._agent.emit(LastBatch(time.time(), self._agent.step, last[0], found))
 
     def _event(self, error: BaseException, frames: Any) -> events.Crash:
         agent = self._agent

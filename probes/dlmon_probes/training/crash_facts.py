@@ -59,10 +59,15 @@ def describe(frames: list[tuple[FrameType, int]], measuring: Measuring) -> list[
     described = []
     for frame, line in kept:
         user = callsite.is_user_code(frame.f_code)
-        wanted = user or _module_in(frame) is not None
+        wanted = user or _module_in(frame) is not None or _is_functional(frame)
         found = [measuring.named(path, tensor) for path, tensor in tensors_in(frame)] if wanted else []
         described.append(events.Frame(callsite.place(frame.f_code, line), user, found))
     return described
+
+
+def _is_functional(frame: FrameType) -> bool:
+    """A function of torch.nn.functional: its variables are called `input` and `target`, whatever the user's are."""
+    return frame.f_code.co_filename.replace(os.sep, "/").endswith("torch/nn/functional.py")
 
 
 def tensors_in(frame: FrameType) -> list[tuple[str, Any]]:

@@ -45,6 +45,7 @@ class DataProbe:
         self._is_grad_enabled = tensors.torch_module().is_grad_enabled
         self.on_pull: list[Callable[[int, int, int, Any, bool], None]] = []  # loader, iterator, rows, batch, grad
         self.on_end: list[Callable[[int, int], None]] = []  # loader, iterator
+        self.on_pass: list[Callable[[Any, int, int], None]] = []  # the DataLoader, its number, iterator; as it begins
 
     # ------------------------------------------------------------ loaders and iterators
 
@@ -62,6 +63,8 @@ class DataProbe:
         self._passes += 1
         key = id(iterator)
         self._iterators[key] = (weakref.ref(iterator, self._forgetter(self._iterators, key)), number, self._passes)
+        for listener in self.on_pass:
+            listener(loader, number, self._passes)
 
     @staticmethod
     def _forgetter(table: dict[int, Any], key: int) -> Callable[[Any], None]:
@@ -127,6 +130,10 @@ class DataProbe:
             self._bad += 1
             self._undescribed = None
             describe(self._agent, *batch)
+
+    def last_batch(self) -> Optional[tuple[int, Any]]:
+        """(loader, batch) as it was pulled last; None once another began, or where it was described already."""
+        return None if self._undescribed is None else self._undescribed[:2]
 
     def ended(self, iterator: Any, wait: float) -> None:
         self._undescribed = None

@@ -88,6 +88,7 @@ class Pass:
         self.spent = 0.0
         self.where: Optional[events.Where] = None
         self._flags = (0, 0)
+        self._root_training = False
         self._criterion, self._output, self._computed = Mean(), Mean(), Mean()
         self._by_criterion, self._by_formula = Hits(), Hits()
         self._since_criterion = 0
@@ -154,6 +155,7 @@ class Pass:
         torch = tensors.torch_module()
         dropout, norm = torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._BatchNorm
         on = [module for root in roots for _, module in walk(root) if module.__dict__.get("training", True)]
+        self._root_training = any(bool(root.__dict__.get("training", True)) for root in roots)
         self._flags = (
             sum(1 for m in on if issubclass(type(m), dropout) and (m.__dict__.get("p") or 0) > 0),
             sum(1 for m in on if issubclass(type(m), norm) and m.__dict__.get("track_running_stats", True)),
@@ -180,7 +182,7 @@ class Pass:
                     t=now, step=self.step, batches=batches, samples=samples, seconds=seconds, loader=self.loader,
                     loss=values[0][0] if values[0] else None, loss_from=loss_from, accuracy=Hits.share(values[1]),
                     dropout_on=self._flags[0], norm_on=self._flags[1], grad_enabled=grad, where=self.where,
-                    name=self.name,
+                    name=self.name, forwards=self.forwards, root_training=self._root_training,
                 )
             )  # fmt: skip
 

@@ -122,7 +122,7 @@ class GraphProbe:
             events.GraphNode(
                 type(node).__name__,
                 [number.get(below, -1) for below, _ in node.next_functions if below is not None],
-                saved_attributes(node),
+                saved_attributes(node, names),
             )
             for node in kept
         ]
@@ -149,9 +149,19 @@ class GraphProbe:
         agent.later(vectors, done)
 
 
-def saved_attributes(node: Any) -> dict[str, Any]:
-    """The small attributes a node saved, without the `_saved_` in front; a saved tensor gives its shape."""
+def saved_attributes(node: Any, names: Any = None) -> dict[str, Any]:
+    """The small attributes a node saved, without the `_saved_` in front; a saved tensor gives its shape.
+
+    Besides: `p` of a parameter's leaf, and `gradient_to` of a loss: which of its inputs have a history.
+    """
     saved: dict[str, Any] = {}
+    op = type(node).__name__
+    if op == "AccumulateGrad" and names is not None:
+        p = names.index(node.variable)
+        if p is not None:
+            saved["p"] = p
+    elif op in LossReader.OPS:
+        saved["gradient_to"] = [i for i, (below, _) in enumerate(node.next_functions) if below is not None]
     for name in dir(type(node)):
         if not name.startswith("_saved_"):
             continue

@@ -44,7 +44,7 @@ class ModesProbe:
         """The roots this loss reaches; all of them where the graph was not read."""
         roots = self._agent.names.roots()
         reached = self._agent.reached.get(series)
-        if not reached:
+        if reached is None:
             return list(roots)
         index = self._agent.names.index
         return [

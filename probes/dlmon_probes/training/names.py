@@ -317,7 +317,7 @@ def _option(value: Any) -> Any:
     return None
 
 
-def _frame_variables(frame: Optional[FrameType]) -> list[tuple[str, Any]]:
+def variables_in_sight(frame: Optional[FrameType]) -> list[tuple[str, Any]]:
     """Variables in sight of a frame, innermost first. Leaves no reference behind: until Python 3.13 `f_locals` of a
     function is a snapshot that the frame keeps, and with it the tensors in it."""
     found: list[tuple[str, Any]] = []
@@ -333,7 +333,7 @@ def _frame_variables(frame: Optional[FrameType]) -> list[tuple[str, Any]]:
 
 def _variable_names(frame: Optional[FrameType], roots: list[Any]) -> list[str]:
     """What the program calls each root (`netG`), its class's name where that cannot be told; all different."""
-    variables = _frame_variables(frame)
+    variables = variables_in_sight(frame)
     labels: list[str] = []
     for root in roots:
         label = next((name for name, value in variables if value is root), "")
@@ -350,7 +350,7 @@ def _variable_names(frame: Optional[FrameType], roots: list[Any]) -> list[str]:
 def _tensor_variables(frame: Optional[FrameType], wanted: set[int]) -> dict[int, str]:
     """id(tensor) → variable name (`w1`, `params[2]`, `params['w']`) for the wanted tensors in sight of the frame."""
     names: dict[int, str] = {}
-    for name, value in _frame_variables(frame):
+    for name, value in variables_in_sight(frame):
         if id(value) in wanted:
             names.setdefault(id(value), name)
         elif type(value) in (list, tuple) and len(value) <= 10_000:

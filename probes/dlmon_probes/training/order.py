@@ -1,4 +1,4 @@
-"""The order of zero_grad, backward, clip and step in sampled steps, and what they did to the gradients.
+"""The order of zero_grad, backward, clip, scheduler and step in sampled steps, and what they did to the gradients.
 
 Ground truth are the gradients themselves: their norm when each backward begins, when the last has returned, and when
 the optimizer reads them. So clearing by `p.grad = None` counts like `zero_grad()`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
+import weakref
 from time import perf_counter
 from typing import Any, Callable, Optional
 
@@ -19,14 +20,28 @@ from dlmon_probes.training.loop import Loop
 
 MOST_CALLS = 64
 
+_probes: weakref.WeakKeyDictionary[Agent, OrderProbe] = weakref.WeakKeyDictionary()
+
+
+def probe_of(agent: Agent) -> Optional[OrderProbe]:
+    """The probe that notes calls, for instruments that have some to note."""
+    return _probes.get(agent)
+
+
+def known_index(loop: Loop, optimizer: Any) -> Optional[int]:
+    """The optimizer's index; None where it has none yet (asking gives it none)."""
+    index = loop.optimizers.get(id(optimizer))
+    return index if id(optimizer) in loop._alive else None
+
 
 def install(agent: Agent, loop: Loop) -> None:
-    probe = OrderProbe(agent, loop)
+    probe = _probes[agent] = OrderProbe(agent, loop)
     agent.guard("order", agent.sampled_before_backward, probe.before_backward)
     agent.guard("order", agent.sampled_after_backward, probe.after_backward)
     agent.guard("order", agent.sampled_before_step, probe.before_step)
     agent.guard("order", agent.step_closed, probe.step_closed)
     _wrap_calls(agent, probe)
+    _wrap_scaler(agent, probe)
 
 
 class Account:
@@ -187,3 +202,27 @@ def _wrap_calls(agent: Agent, probe: OrderProbe) -> None:
         wrapped = noting("clip", getattr(clip_grad, name), lambda _: None)
         setattr(clip_grad, name, wrapped)
         setattr(torch.nn.utils, name, wrapped)
+
+
+def _wrap_scaler(agent: Agent, probe: OrderProbe) -> None:
+    """Note what a gradient scaler does, if it is not switched off: scale, unscale, scaled_step."""
+    try:
+        from torch.amp.grad_scaler import GradScaler
+    except ImportError:  # torch < 2.3
+        from torch.cuda.amp.grad_scaler import GradScaler
+
+    def noting(op: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if agent.sampling and self.__dict__.get("_enabled"):
+                try:
+                    of = known_index(probe._loop, args[0]) if args and op != "scale" else None
+                    probe.note(op, of)
+                except Exception as error:
+                    agent.report("order", error)
+            return original(self, *args, **kwargs)
+
+        return call
+
+    for op, name in (("scale", "scale"), ("unscale", "unscale_"), ("scaled_step", "step")):
+        setattr(GradScaler, name, noting(op, getattr(GradScaler, name)))

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
+from dlmon.checks.crash_layers import LAYERS
+from dlmon.checks.crash_story import Match, Story, Tellers, told_by
+from dlmon.checks.crash_story import layer_of as _layer
+from dlmon.checks.crash_story import sizes as _sizes
+from dlmon.checks.crash_story import x as _x
 from dlmon_probes import events
-
-
-@dataclass(frozen=True)
-class Story:
-    """A crash in one sentence, and what to do."""
-
-    title: str
-    advice: str
-
-
-Match = re.Match[str]
 
 
 def shape_story(crash: events.Crash) -> Story | None:
     """None where the message is of no known form."""
-    for pattern, tell in _TELLERS:
-        match = pattern.search(crash.message)
-        if match:
-            return tell(match, crash)
-    return None
-
-
-def _layer(crash: events.Crash) -> str:
-    module = crash.module
-    if module is None:
-        return "the layer"
-    return module.name or f"the {module.cls}"
+    return told_by(_TELLERS, crash) or told_by(LAYERS, crash)
 
 
 def _input_shape(crash: events.Crash) -> list[int] | None:
@@ -56,9 +37,21 @@ def _multiplied(match: Match, crash: events.Crash) -> Story:
         return Story(f"{title}: its input {_x(shape)} is not flattened", "Flatten first: x = x.flatten(1).")
     if shape and len(shape) > 2 and shape[-1] == got and shape[1] == expected:
         return Story(title, f"The features are in dimension 1 of {_x(shape)}: move them last with x.transpose(1, -1).")
+    parts = _factors(crash, got)
     return Story(
-        f"{title}: nn.Linear({got}, {out})", f"Make it nn.Linear({got}, {out}), or change what comes before it."
+        f"{title}{f' = {_x(parts)}' if parts else ''}: nn.Linear({got}, {out})",
+        f"Make it nn.Linear({got}, {out}), or change what comes before it.",
     )
+
+
+def _factors(crash: events.Crash, features: int) -> list[int]:
+    """The dimensions that were flattened into so many features, if a tensor in the user's frames still has them."""
+    for frame in reversed(crash.frames):
+        for named in frame.tensors if frame.user else ():
+            shape = named.facts.shape
+            if len(shape) > 2 and math.prod(shape[1:]) == features and not named.path.startswith("self."):
+                return list(shape[1:])
+    return []
 
 
 def _channels(match: Match, crash: events.Crash) -> Story:
@@ -166,15 +159,7 @@ def _checkpoint(match: Match, _crash: events.Crash) -> Story:
     )
 
 
-def _sizes(text: str) -> list[int]:
-    return [int(number) for number in re.findall(r"-?\d+", text)][:12]
-
-
-def _x(shape: list[int]) -> str:
-    return "×".join(str(n) if n >= 0 else "?" for n in shape) or "scalar"
-
-
-_TELLERS: tuple[tuple[re.Pattern[str], Callable[[Match, events.Crash], Story]], ...] = (
+_TELLERS: Tellers = (
     (re.compile(r"cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)"), _multiplied),
     (
         re.compile(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from dlmon.checks import origins
 from dlmon.checks.facts import backward_site, finite, leader, listed
 from dlmon.checks.finding import ERROR, HINT, WARNING, Finding
+from dlmon.checks.loop_parameters import never_called, unreached
 from dlmon.checks.registry import check
 from dlmon.checks.samples import History, by_optimizer, histories, modules_of
 from dlmon.state.snapshot import RankFacts, RunSnapshot, SeriesView
 
 SAMPLES = 5  # "never" means at 5 sampled steps (layers may be dropped or routed around at some)
 SAMPLES_ALL = 3  # fewer do where nothing of an optimizer gets a gradient
-LARGE_SHARE = 0.5  # of the optimizer's elements: the loss misses most of the model
-SOME_SHARE = 0.1  # below it: an unused head or pooler, usual in models taken from a library
+LARGE_SHARE = 0.25  # of the optimizer's elements, in modules that ran: less is a head or pooler nobody reads
 VANISHED = 1e-5  # gradient/weight of a layer against the best layer's; healthy nets stay within about 1e-3
 SLOWEST_UPDATE = 1e-7  # |Δw|/|w| at which float32 weights stand still; Adam lifts small gradients above it
 LIVELY_UPDATE = 1e-5  # the optimizer does move something: no warm-up, no learning rate of zero
+EXPLODED_AT_ONCE = 1e3  # × the norm of the weights, at each of the first samples
 EXPLODED = 100.0  # × the early median of the total norm
 FAST_GROWTH = 10.0  # × from each sample to the next
 LOSS_HARM = 2.0  # × its lowest: Adam does not mind large gradients as long as the loss falls
@@ -26,9 +29,11 @@ LOSS_HARM = 2.0  # × its lowest: Adam does not mind large gradients as long as 
 @check("grads.none", needs="sampled gradients, 3 to 5 samples")
 def none(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
-    reached = {p for graph in facts.graphs for p in graph.reached}
+    idle = never_called(facts) or set()
     for optimizer, rows in by_optimizer(histories(facts)).items():
-        missing = [row for row in rows if all(norm is None for norm in row.norm) and row.parameter.p not in reached]
+        missing = [row for row in rows if unreached(facts, row)]
+        if len(missing) < len(rows):
+            missing = [row for row in missing if row.module not in idle]  # those did not even run: another finding
         seen = max(len(row.norm) for row in rows)
         if missing and seen >= (SAMPLES_ALL if len(missing) == len(rows) else SAMPLES):
             yield _none(facts, optimizer, rows, missing, seen)
@@ -119,14 +124,19 @@ def _poisoned(row: History) -> bool:
 
 
 def _nonfinite(facts: RankFacts, optimizer: int, rows: list[History], bad: list[History]) -> Finding:
+    origin = origins.origin_at(facts, None, ("gradient",))
+    otherwise = (
+        "Look for log(0), division by zero, sqrt at 0 and overflow in float16 in front of these layers; "
+        "clip gradients and lower the learning rate if the loss grew before."
+    )
     return Finding(
         id="grads.nonfinite",
         severity=ERROR,
-        title=f"gradients of {len(bad)} of {len(rows)} parameters are NaN or infinite: {listed(modules_of(bad))}",
-        advice=(
-            "Look for log(0), division by zero, sqrt at 0 and overflow in float16 in front of these layers; "
-            "clip gradients and lower the learning rate if the loss grew before."
+        title=(
+            f"gradients of {len(bad)} of {len(rows)} parameters are NaN or infinite ({listed(modules_of(bad))})"
+            f"{origins.sentence(origin)}"
         ),
+        advice=origins.advice(origin, otherwise),
         step=_first_bad(bad),
         rank=facts.rank,
         where=backward_site(facts),
@@ -134,6 +144,7 @@ def _nonfinite(facts: RankFacts, optimizer: int, rows: list[History], bad: list[
             "subject": str(optimizer),
             "parameters": {row.name: row.nonfinite[-1] for row in bad[:20]},
             "samples": len(bad[0].steps),
+            **origins.evidence(origin, facts, _first_bad(bad)),
         },
     )
 
@@ -201,7 +212,7 @@ def exploding(snapshot: RunSnapshot) -> Iterator[Finding]:
     for optimizer in sorted({sample.optimizer for sample in facts.gradients}):
         rows = [(s.step, s.total) for s in facts.gradients if s.optimizer == optimizer and s.total is not None]
         steps, totals = [step for step, _ in rows], finite(total for _, total in rows)
-        factor = _growth(totals)
+        factor = _growth(totals) or _at_once(facts, optimizer)
         if factor is not None and loss_suffers(snapshot):
             yield _exploding(facts, optimizer, steps, totals, factor)
 
@@ -219,6 +230,17 @@ def _growth(totals: list[float]) -> float | None:
     return late / early if early > 0 and late > EXPLODED * early else None
 
 
+def _at_once(facts: RankFacts, optimizer: int) -> float | None:
+    """How many times the weights' norm the gradient's is, where it is far above it from the first step on."""
+    ratios = []
+    for sample in [s for s in facts.gradients if s.optimizer == optimizer][:SAMPLES_ALL]:
+        weights = sum(weight * weight for weight in finite(sample.weight)) ** 0.5
+        if sample.total is None or not weights:
+            return None
+        ratios.append(sample.total / weights if math.isfinite(sample.total) else math.inf)
+    return min(ratios) if len(ratios) == SAMPLES_ALL and min(ratios) > EXPLODED_AT_ONCE else None
+
+
 def loss_suffers(snapshot: RunSnapshot) -> bool:
     """True if a training loss is not finite, or has lastingly risen above its lowest and its first values."""
     return any(_suffers(series) for series in snapshot.series if series.source == "loss")
@@ -234,11 +256,15 @@ def _suffers(series: SeriesView) -> bool:
     return now > 0 and now > LOSS_HARM * max(min(series.smoothed), 1e-12) and now > LOSS_HARM * abs(median(first))
 
 
+def _measure(totals: list[float]) -> str:
+    return "its start" if _growth(totals) is not None else "that of the weights"
+
+
 def _exploding(facts: RankFacts, optimizer: int, steps: list[int], totals: list[float], factor: float) -> Finding:
     return Finding(
         id="grads.exploding",
         severity=ERROR,
-        title=f"gradients explode: total norm {totals[-1]:.3g}, {factor:.2g} times its start, and the loss rises",
+        title=f"gradients explode: total norm {totals[-1]:.3g}, {factor:.2g} times {_measure(totals)}; the loss rises",
         advice="Lower the learning rate, warm it up, and clip: torch.nn.utils.clip_grad_norm_(…, 1.0) before step().",
         step=steps[0],
         rank=facts.rank,

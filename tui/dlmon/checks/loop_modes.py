@@ -18,6 +18,8 @@ def eval_mode_in_training(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     if not facts.modes:
         raise Lacking("no dropout or batch norm was seen at a backward")
+    if not facts.optimizers and facts.gradients and not any(any(sample.update) for sample in facts.gradients):
+        raise Lacking("nothing trains: gradients are taken, and no weight was seen to change")
     last = facts.modes[-1]
     off = [mode for mode in last.modules if mode.trains and not mode.training]
     lasted = snapshot.step - last.step

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dlmon.checks.facts import Lacking, backward_site, below, leader, through
 from dlmon.checks.finding import ERROR, Finding
-from dlmon.checks.registry import check
+from dlmon.checks.registry import TREND, check
 from dlmon.state.snapshot import RankFacts, RunSnapshot
 from dlmon_probes import events
 
@@ -45,10 +45,13 @@ def losses(graph: events.Graph, *prefixes: str) -> Iterator[tuple[events.GraphNo
         yield node, saved[n] if n < len(saved) else None
 
 
-@check("loss.softmax_before_ce", needs="the autograd graph of a loss", explains=("loss.initial_value",))
+@check("loss.softmax_before_ce", needs="the autograd graph of a loss", explains=("loss.initial_value", *TREND))
 def softmax_before_ce(snapshot: RunSnapshot) -> Iterator[Finding]:
+    from dlmon.checks.loss_inputs import scores_in_nll
+
     facts, first = graphs(snapshot)
     for graph in first:
+        yield from scores_in_nll(facts, graph)
         for node, loss in losses(graph, "NllLoss"):
             above = through(graph, node, PASS_BY)
             if above is None:
@@ -113,8 +116,18 @@ def _probabilities_to_nll(facts: RankFacts, graph: events.Graph) -> Finding:
     )
 
 
-@check("loss.sigmoid_before_bce_logits", needs="the autograd graph of a loss", explains=("loss.initial_value",))
+@check(
+    "loss.sigmoid_before_bce_logits",
+    needs="the autograd graph of a loss",
+    explains=("loss.initial_value", "crash.other", *TREND),
+)
 def sigmoid_before_bce_logits(snapshot: RunSnapshot) -> Iterator[Finding]:
+    from dlmon.checks.loss_inputs import logits_in_bce
+
+    crashed = list(logits_in_bce(snapshot.leader)) if snapshot.leader is not None else []
+    if crashed:
+        yield from crashed
+        return
     facts, first = graphs(snapshot)
     for graph in first:
         for node, loss in losses(graph, "BinaryCrossEntropyWithLogits"):
@@ -143,7 +156,7 @@ def _inside_unit(loss: events.LossFacts | None) -> bool:
     return loss.input_min >= 0 and loss.input_max <= 1
 
 
-@check("loss.broadcast", needs="the autograd graph of a loss", explains=("loss.initial_value",))
+@check("loss.broadcast", needs="the autograd graph of a loss", explains=("loss.initial_value", *TREND))
 def broadcast(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts, first = graphs(snapshot)
     for graph in first:

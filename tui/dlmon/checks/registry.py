@@ -15,7 +15,41 @@ from dlmon.state.snapshot import RunSnapshot
 Check = Callable[[RunSnapshot], Iterable[Finding]]
 
 # One family per file; in the order in which causes come before consequences.
-FAMILIES = ("crashes", "data", "loss_form", "loop_order", "loop_modes", "parameters", "gradients", "loss_values")
+FAMILIES = (
+    "crashes",
+    "data",
+    "data_rows",
+    "data_labels",
+    "data_state",
+    "data_scale",
+    "loss_form",
+    "loss_inputs",
+    "model_structure",
+    "model_units",
+    "graph_history",
+    "loop_steps",
+    "loop_order",
+    "loop_accumulation",
+    "amp",
+    "loop_modes",
+    "evaluations",
+    "loop_parameters",
+    "parameters",
+    "schedules",
+    "rates",
+    "gradients",
+    "loss_values",
+    "loss_terms",
+    "loss_trend",
+    "machine",
+    "ranks",
+    "stalls",
+    "repro",
+)
+
+
+# What the course of a loss shows when something else is wrong: left out where that is named.
+TREND = ("loss.not_decreasing", "loss.constant", "loss.diverging", "loss.oscillating", "loss.spike")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlmon import text
-from dlmon.errors import FAILED
+from dlmon.errors import FAILED, reason
 from dlmon.headless.console import Console
 from dlmon.launch import command, start, terminal
 from dlmon.launch.forwarding import Forwarder
 from dlmon.record.manifest import read_manifest
 from dlmon.runs import short, shown_name
+from dlmon.watch import start as watch
+from dlmon.watch.orders import Orders
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,44 @@ def run(
     name: str | None,
     overhead: float,
     look: Look,
+    orders: Orders,
 ) -> int:
     """Start and follow; the exit code of the training, or 0 after leaving it running. Raises UserError."""
     look.check()
+    orders.check()
     built = command.build(argv, module=module, literal=literal, python=python)
     forwarder = None if look.on_screen else Forwarder()
     if forwarder is not None:
         forwarder.install()
     started = start.start(built, runs, name=name, overhead=overhead)
     # From here on the training is on its way: what is imported now is imported beside torch.
+    watching = _watch(started.folder, orders)
     if forwarder is None:
-        return show(started.folder, "live", look)
-    started.reap()
-    from dlmon.headless.live import follow
+        code = show(started.folder, "live", look)
+        over = _over(started.folder)
+    else:
+        started.reap()
+        from dlmon.headless.live import follow
 
-    code = follow(started.folder, as_json=look.as_json, forwarder=forwarder)
-    return FAILED if code is None else code
+        ended = follow(started.folder, as_json=look.as_json, forwarder=forwarder)
+        code, over = FAILED if ended is None else ended, True
+    if watching is not None and over:
+        Console().say(watching.finish())
+    return code
+
+
+def _watch(folder: Path, orders: Orders) -> watch.Watching | None:
+    """The watcher of conditions, in a process of its own. Without one the training goes on all the same."""
+    try:
+        return watch.start(folder, orders)
+    except OSError as error:
+        Console().say([f"conditions are not watched: {reason(error)}"])
+        return None
+
+
+def _over(folder: Path) -> bool:
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest.outcome is not None
 
 
 def show(folder: Path, mode: str, look: Look) -> int:

@@ -30,6 +30,7 @@ class RankState:
         self.crash: events.Crash | None = None
         self.written = 0.0  # unix seconds of the last line
         self.progressed = 0.0  # unix seconds at which something last moved on
+        self.resumed = 0.0  # unix seconds of the end of the last pause
         self.columns = StepColumns(most_buckets)
         self.gradients = GradientTable()
         self.bars: dict[int, events.Bar] = {}
@@ -200,6 +201,8 @@ class RankState:
     def _on_control(self, event: events.Control) -> None:
         if event.action in ("paused", "resumed"):
             self.phase = events.Phase(t=event.t, name="paused" if event.action == "paused" else "training")
+        if event.action == "resumed":
+            self.resumed = event.t
         self._moved(event.t)
 
     def _on_end(self, event: events.End) -> None:

@@ -17,7 +17,7 @@ from dlmon.state.losses import BUCKETS_OF_OTHERS
 from dlmon.state.machine import Machine
 from dlmon.state.ranks import RankState
 from dlmon.state.series import MOST_BUCKETS
-from dlmon.state.snapshot import BarView, EvaluationView, RunSnapshot
+from dlmon.state.snapshot import PAUSED, BarView, EvaluationView, RunSnapshot
 from dlmon.state.supervision import Supervision
 from dlmon_probes import events
 
@@ -164,7 +164,15 @@ class RunState:
         host = self._supervision.host
         if live and not self._liveness.alive(self._manifest, host, clues.written, now):
             return (*phase.gone(clues), None)
-        return (*phase.living(clues), None)
+        state, detail = phase.living(clues)
+        return (state, detail or self._why_paused(state), None)
+
+    def _why_paused(self, state: str) -> str:
+        """The condition that paused the training, as long as nobody let it go on since."""
+        broke, leader = self._supervision.broke, self._leader
+        if state != PAUSED or broke is None or leader is None or leader.resumed > broke.t:
+            return ""
+        return broke.reason
 
     def _clues(self, now: float, end: events.Exit | None) -> phase.Clues:
         leader, supervision = self._leader, self._supervision
@@ -211,4 +219,4 @@ class RunState:
             notices.append(f"{self.corrupt_lines} lines of the log could not be read and were left out")
         if self._odd:
             notices.append(f"{self._odd} events of the log made no sense and were left out")
-        return tuple(dict.fromkeys(notices))[:20]
+        return tuple(dict.fromkeys([*reversed(self._supervision.watched), *notices]))[:20]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dlmon_probes import events
+from dlmon_probes.events_watch import Watched
 
 STOPPING = frozenset({"SIGINT", "SIGTERM", "SIGKILL"})  # others (USR1 of a scheduler) ask for a checkpoint, not an end
+MOST_WATCHED = 10
 
 
 class Supervision:
@@ -18,6 +20,8 @@ class Supervision:
         self.stop_requested = False
         self.written = 0.0
         self.output_grew = 0.0
+        self.watched: list[str] = []  # what watch conditions did, the last few lines
+        self.broke: Watched | None = None  # the last condition that paused the training
         self._offset = 0
 
     def fold(self, event: object) -> None:
@@ -29,6 +33,9 @@ class Supervision:
             self.launch = event
         elif isinstance(event, events.Signal) and event.signal in STOPPING:
             self.stop_requested = True
+        elif isinstance(event, Watched):
+            self.watched = [*self.watched, event.text][-MOST_WATCHED:]
+            self.broke = event if event.action == "break" else self.broke
         elif isinstance(event, events.Exit):
             self.exit = event
         elif isinstance(event, events.Output) and event.offset > self._offset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -14,6 +14,10 @@ from dlmon.app.keymap import grouped
 from dlmon.app.lines import Line, fit, line, wrap
 from dlmon.app.screens.dialog import Dialog
 from dlmon.checks.finding import Finding
+from dlmon.errors import UserError
+
+if TYPE_CHECKING:
+    from dlmon.explain.pages import Page
 
 STAY, LEAVE, STOP = "stay", "leave", "stop"
 
@@ -95,13 +99,35 @@ class Leave(Dialog[str]):
 
 
 class Explain(Dialog[None]):
-    """A finding with its evidence and what to do."""
+    """A finding with its evidence and what to do; from here on to its page, where it has one."""
 
     title_text = "finding"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("x,enter", "page", show=False)]
 
     def __init__(self, finding: Finding, styles: dict[str, Style], glyphs: Glyphs) -> None:
-        self._finding, self._of = finding, glyphs
+        self._finding, self._of, self._styles = finding, glyphs, styles
+        self._page = _page(finding.id)
+        if self._page is not None:
+            self.note = "x explains more, esc closes"
         super().__init__(styles, glyphs)
 
     def body(self, room: int) -> Sequence[Line]:
         return full_lines(self._finding, room, self._of)
+
+    def action_page(self) -> None:
+        if self._page is None:
+            self.dismiss(None)
+            return
+        from dlmon.app.screens.page import PageDialog
+
+        self.app.push_screen(PageDialog(self._page, self._styles, self._of))
+
+
+def _page(id: str) -> Page | None:
+    """Its page; None where there is none, or where the pages were not installed."""
+    from dlmon.explain.pages import page_for
+
+    try:
+        return page_for(id)
+    except (UserError, OSError):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import termios
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -10,6 +11,7 @@ from dlmon.app.control import TrainingControl
 from dlmon.app.keymap import LIVE
 from dlmon.app.screens.monitor import Monitor, bindings
 from dlmon.app.settings import Settings
+from dlmon.errors import reason
 from dlmon.state.snapshot import PAUSED
 
 
@@ -36,6 +38,26 @@ class LiveMonitor(Monitor):
 
     def action_step(self) -> None:
         self.say("the run is over" if self.over else self.control.one_step())
+
+    def action_console(self) -> None:
+        """Give this terminal to the training until Ctrl-]."""
+        if self.over:
+            self.say("the run is over: nothing reads what is typed")
+            return
+        from textual.app import SuspendNotSupported
+
+        from dlmon.app.console import RawConsole
+
+        try:
+            with self.app.suspend():
+                said = RawConsole(self.settings.folder).visit()
+        except SuspendNotSupported:
+            said = "this terminal cannot be given to the training"
+        except OSError as error:
+            said = f"the console cannot be opened: {reason(error)}"
+        except termios.error as error:  # no OSError, unlike its neighbours
+            said = f"the console cannot be opened: {error}"
+        self.say(said)
 
     def action_leave(self) -> None:
         if self.over:

@@ -1,0 +1,66 @@
+"""Judges conditions at every moment of a run; acts when one turns true, not as long as it stays so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dlmon import text
+from dlmon.record.reader import Tagged
+from dlmon.watch.facts import Facts
+from dlmon.watch.parse import Condition
+
+
+@dataclass(frozen=True)
+class Met:
+    """A condition that turned true. values: of its facts at that moment, as words."""
+
+    action: str
+    condition: Condition
+    step: int
+    values: str
+
+
+class Conditions:
+    """Give it the events as they come. A condition that stays true is met once, until it was not true again."""
+
+    def __init__(self, conditions: Iterable[tuple[str, Condition]]) -> None:
+        self._conditions = tuple(conditions)
+        self._true = [False] * len(self._conditions)
+        self._told = [False] * len(self._conditions)
+        self._facts = Facts()
+
+    def see(self, events: Iterable[Tagged]) -> list[Met]:
+        """What was met in these events, in the order of the steps."""
+        met: list[Met] = []
+        for tagged in events:
+            for moment in self._facts.moments(tagged):
+                met.extend(self._judge(moment.step))
+        return met
+
+    def _judge(self, step: int) -> list[Met]:
+        met = []
+        for i, (action, condition) in enumerate(self._conditions):
+            verdict = condition.judge(self._facts)
+            self._told[i] |= verdict is not None
+            if verdict and not self._true[i]:
+                met.append(Met(action, condition, step, self._values(condition)))
+            self._true[i] = bool(verdict)
+        return met
+
+    def _values(self, condition: Condition) -> str:
+        shown = ((name, self._facts.history(name).last) for name in condition.facts)
+        return ", ".join(
+            f"{text.clean(name)} {text.count(value) if name == 'step' else text.number(value)}" for name, value in shown
+        )
+
+    def never_judged(self) -> list[str]:
+        """A line for each condition that could not be judged once, with the facts that were never reported."""
+        lines = []
+        for told, (_, condition) in zip(self._told, self._conditions, strict=True):
+            missing = [name for name in condition.facts if not self._facts.history(name).count]
+            if not told and missing:
+                lines.append(
+                    f"`{text.clean(condition.text)}` could not be judged: no {', '.join(missing)} was reported"
+                )
+        return lines
