@@ -24,6 +24,7 @@ from dlmon.rehearsal.report import SKIPPED, Record, StageReport, read_record, wr
 from dlmon.rehearsal.running import RunningReview, RunWatch, release
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon.rehearsal.stages import REVIEW, Options, plan_of
+from dlmon.review import locate
 from dlmon_probes.stages.files import trackers
 from dlmon_probes.stages.plan import FULL, REPEAT, SMOKE, VARIABLE
 
@@ -145,10 +146,11 @@ class Rehearsal:
 
     def begin(self, stage: str) -> Running:
         command = self._build()
-        self._ran[stage] = sources.sources_now(command.script, self._cwd)
+        script = script_of(command, self._cwd)
+        self._ran[stage] = sources.sources_now(script, self._cwd)
         if stage == REVIEW:
             self._prepare(self._after(REVIEW))
-            self._running = RunningReview(lambda: _review(command.script, self._cwd), self._finish)
+            self._running = RunningReview(lambda: _review(script, self._cwd), self._finish)
         else:
             folder = self._take(stage, command)
             self.record = replace(self.record, going=(stage, folder.name))
@@ -179,7 +181,7 @@ class Rehearsal:
     # ------------------------------------------------------------ runs
 
     def _now(self) -> sources.Sources:
-        return sources.sources_now(self._build().script, self._cwd)
+        return sources.sources_now(script_of(self._build(), self._cwd), self._cwd)
 
     def _after(self, stage: str) -> str | None:
         """The wanted stage that comes after this one, where it is a run that can wait for its turn."""
@@ -191,12 +193,12 @@ class Rehearsal:
         """Start a stage in advance."""
         if stage is not None and self._advance is None:
             command = self._build()
-            self._advance = self._start(stage, command, sources.sources_now(command.script, self._cwd), hold=True)
+            self._advance = self._start(stage, command, sources.sources_now(script_of(command, self._cwd), self._cwd), hold=True)
 
     def _take(self, stage: str, command: Command) -> Path:
         """The run of a stage, on its way: the one that waits if it is this stage with these sources."""
         waiting, self._advance = self._advance, None
-        now = sources.sources_now(command.script, self._cwd)
+        now = sources.sources_now(script_of(command, self._cwd), self._cwd)
         if waiting is not None and waiting.stage == stage and waiting.sources == now:
             release(waiting.folder)
             return waiting.folder
@@ -248,6 +250,13 @@ class _Started:
 
     def stop(self) -> None:
         stop_now(self.folder)
+
+
+def script_of(command: Command, cwd: Path) -> Path | None:
+    """The Python file that a command runs, also where it is named by `-m`; None where there is none to read."""
+    if command.script is not None:
+        return command.script
+    return locate.script_of(command.argv, None, cwd)
 
 
 def _review(script: Path | None, cwd: Path) -> StageReport:
