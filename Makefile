@@ -1,12 +1,13 @@
 # make demo    watch a real training, from a fresh clone with nothing but Python
-# make test    set up and run the whole test suite
-# make check   what CI runs: ruff, mypy --strict, import rules, tests
+# make test    set up and run the test suite
+# make proofs  the slow tests: whole programs through `dlmon check`, synthetic data for every kind of model
+# make check   what CI runs: ruff, mypy --strict, import rules, test and proofs
 # make setup   only the environment in .venv
 #
 # Variables: PYTHON=python3.12 (default: python3, or another from 3.10 on the PATH), ARGS="-k name" (for pytest).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint typecheck imports benchmarks clean
+.PHONY: help setup demo test proofs check lint typecheck imports benchmarks clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -57,7 +58,10 @@ demo: $(VENV)/.demo
 	@$(BIN)/dlmon sample_tasks/stripes_cnn.py || [ $$? = 130 ]  # 130: stopped from the screen
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+proofs: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check
@@ -69,11 +73,12 @@ typecheck: $(VENV)/.dev
 imports: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
-check: lint typecheck imports test
+check: lint typecheck imports test proofs
 
 benchmarks: $(VENV)/.dev
 	@$(BIN)/python benchmarks/overhead.py
 	@$(BIN)/python benchmarks/screen.py
+	@$(BIN)/python benchmarks/rehearsal.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -73,8 +73,7 @@ def row(task: Task, result: dict[str, Any]) -> str:
             first = serious[0]
             where = f" (line {first['where']['line']})" if first["where"] else ""
             says = f"`{first['id']}`{where}: {first['title']}"
-    seconds = sum(stage["seconds"] for stage in result["stages"])
-    cells = [f"`{task.name}`", *words, f"{seconds:.0f} s", says.replace("|", "\\|")]
+    cells = [f"`{task.name}`", *words, says.replace("|", "\\|")]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -93,7 +92,7 @@ def main() -> None:
         rows[task.broken].append(line)
     if wanted:
         return
-    columns = ["task", *STAGES, "time", "what was said"]
+    columns = ["task", *STAGES, "what was said"]
     head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     page = HEAD.format(stages=",".join(STAGES), machine=describe("torch"))
     PAGE.write_text(

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,13 +82,21 @@ def listing(folder: Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted(SEEN_IN))
+def quick(names: Iterable[str], *kept: str) -> list[Any]:
+    """Names as parameters; all but those kept are slow proofs."""
+    return [pytest.param(name, marks=() if name in kept else pytest.mark.slow) for name in sorted(names)]
+
+
+@pytest.mark.parametrize("name", quick(SEEN_IN, "softmax_before_ce", "labels_out_of_range"))
 def test_a_broken_sample_fails_where_it_can_be_seen(name: str, tmp_path: Path) -> None:
     script = SAMPLES / "broken" / f"{name}.py"
     expected, stage = expected_finding(script), SEEN_IN[name]
     stages = CHEAP if stage != "subset" else "smoke,subset"
-    checked = check(project(tmp_path, script), "--stages", stages, script.name)
+    folder = project(tmp_path, script)
+    before = listing(folder)
+    checked = check(folder, "--stages", stages, script.name)
     assert checked.code == checked.result["exit_code"] == 1
+    assert listing(folder) == before
     assert checked.verdicts[stage] == "fail", checked.verdicts
     findings = {finding["id"]: finding for finding in checked.stage(stage)["findings"]}
     assert expected in findings, checked.stage(stage)
@@ -100,10 +109,11 @@ HEALTHY = {
     "regression": {"review": "pass", "smoke": "pass", "engine": "pass", "overfit": "pass"},
     "segmentation": {"review": "pass", "smoke": "pass", "engine": "pass", "overfit": "pass"},
     "gan": {"review": "pass", "smoke": "pass", "engine": "inconclusive", "overfit": "inconclusive"},
+    "char_transformer": {"review": "pass", "smoke": "pass", "engine": "pass", "overfit": "pass"},
 }
 
 
-@pytest.mark.parametrize("name", sorted(HEALTHY))
+@pytest.mark.parametrize("name", quick(HEALTHY, "stripes_cnn"))
 def test_a_healthy_sample_passes_or_says_why_it_cannot_be_judged(name: str, tmp_path: Path) -> None:
     folder = project(tmp_path, SAMPLES / f"{name}.py")
     before = listing(folder)
@@ -131,6 +141,7 @@ def test_the_items_of_smoke_carry_their_numbers(tmp_path: Path) -> None:
     assert checked.item("smoke", "checkpoint")["verdict"] == "pass"
 
 
+@pytest.mark.slow
 @pytest.mark.frameworks
 @pytest.mark.parametrize("name", ["hf_trainer_tiny", "lightning_tiny", "accelerate_tiny"])
 def test_trainers_go_through(name: str, tmp_path: Path) -> None:
@@ -159,7 +170,7 @@ def test_two_ranks_get_the_same_stages(tmp_path: Path) -> None:
     assert ends[0] == ends[1]
 
 
-@pytest.mark.parametrize("name", ["get_batch_gpt", "dict_batch_next", "lbfgs_fit"])
+@pytest.mark.parametrize("name", quick(["get_batch_gpt", "dict_batch_next", "lbfgs_fit"], "lbfgs_fit"))
 def test_public_style_scripts_go_through(name: str, tmp_path: Path) -> None:
     folder = project(tmp_path, STRANGERS / f"{name}.py")
     before = listing(folder)

@@ -11,10 +11,11 @@ import pytest
 
 from dlmon.checks.finding import Abstained, Finding, Judgement
 from dlmon.headless import findings
-from dlmon.headless.listing import row, table
+from dlmon.headless.listing import rehearsal_row, row, table
 from dlmon.launch import requests
 from dlmon.record.manifest import Outcome
-from dlmon.runs import all_runs, open_run, resolve
+from dlmon.rehearsal.report import Record, StageReport, write_record
+from dlmon.runs import all_runs, find_rehearsal, open_run, resolve
 from dlmon.state.snapshot import RunSnapshot
 from dlmon.view import View
 from dlmon_probes import events
@@ -130,3 +131,20 @@ def test_no_findings_is_said_with_what_it_is_worth() -> None:
     assert findings.lines(view, everything=False) == [
         "no findings after 50 steps; 2 checks lacked the facts to judge (--all shows them)"
     ]
+
+
+def test_rehearsals_are_listed_and_found_beside_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "20260101-000000-train-rehearsal"
+    folder.mkdir()
+    record = Record("train.py", ("train.py",), str(tmp_path), 0.0, wanted=("smoke", "overfit"))
+    record = record.with_report(StageReport("smoke", "pass", "fine", seconds=2.0))
+    write_record(folder, record)
+    found = rehearsal_row(folder)
+    assert found is not None and (found.state, found.seconds, found.exit_code) == ("rehearsal, 1 stage", 2.0, 0)
+    write_record(folder, record.with_report(StageReport("overfit", "fail", "stuck", seconds=3.0)))
+    found = rehearsal_row(folder)
+    assert found is not None and (found.state, found.exit_code) == ("rehearsal failed in overfit", 1)
+    assert find_rehearsal("20260101", tmp_path) == find_rehearsal("last", tmp_path) == folder
+    recorded(tmp_path / "20260102-000000-train")
+    assert find_rehearsal("last", tmp_path) is None  # the run is newer
+    assert find_rehearsal("2026010", tmp_path) == folder

@@ -85,6 +85,25 @@ def test_a_warm_up_by_hand_is_held_at_what_the_optimizer_was_made_with(tmp_path:
     assert rates[0] == 0.0001 and set(rates[1:]) == {0.1}  # equal values may stand once
 
 
+def test_a_schedule_that_computes_the_whole_rate_is_followed(tmp_path: Path) -> None:
+    """Noam's: the optimizer is made with a rate of 1, which is a factor and no rate."""
+    run = stage(
+        tmp_path,
+        """
+        optimizer = torch.optim.Adam(model.parameters(), lr=1.0)
+        noam = lambda i: 0.01 * min((i + 1) ** -0.5, (i + 1) * 40 ** -1.5)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, noam)
+        for xb, yb in train:
+            step(xb, yb)
+            schedule.step()
+        """,
+        Plan("overfit", steps=5),
+    )
+    rates = [rate for block in run.of("steps") for rate in block["lr"]]
+    assert rates == pytest.approx([0.01 * (i + 1) * 40**-1.5 for i in range(5)])
+    assert any("is a factor" in change for change in changes(run))
+
+
 def test_a_rate_that_the_script_sets_once_stays(tmp_path: Path) -> None:
     run = stage(
         tmp_path,

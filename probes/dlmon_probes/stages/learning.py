@@ -99,7 +99,7 @@ class Learning(Stage):
         if self._floors.get(series, 0) >= FLOORS:
             return
         self._floors[series] = self._floors.get(series, 0) + 1
-        least, how = floor.floor_of(loss)
+        least, how = self.floor_of(loss)
         if least is not None and value:
             with tensors.immune():
                 scale = float(loss.detach().float().item()) / value
@@ -107,6 +107,14 @@ class Learning(Stage):
                 least /= scale  # AMP's scale is in the tensor and not in the log
         self._floor = least if len(self._series) == 1 else None
         self.agent.emit(events.LossFloor(time.time(), self.agent.step, series, least, how))
+
+    def floor_of(self, loss: Any) -> tuple[Optional[float], str]:
+        """The floor of a loss about to go backward, or None and why it cannot be known."""
+        return floor.floor_of(loss)
+
+    def floors_are_known(self) -> bool:
+        """All series that go backward had their floors read often enough."""
+        return bool(self._floors) and all(count >= FLOORS for count in self._floors.values())
 
     def forget_losses(self) -> None:
         """The batches are others from here on: what the loss was before does not count."""

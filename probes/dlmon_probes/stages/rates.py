@@ -13,6 +13,10 @@ from typing import Any, Callable, Optional
 Rate = Callable[[float, int], float]  # (the group's base rate, steps done) → the rate to use
 
 
+FACTOR = 0.5  # base rates from here on, with a scheduled rate far below them, are factors
+FAR_BELOW = 0.05
+
+
 class Base:
     """What one parameter group's rate would be without a schedule.
 
@@ -44,14 +48,18 @@ class Base:
 class Rates:
     """Overrides options of all optimizers while they step. note: is told once what was changed."""
 
-    def __init__(self, rate: Rate, steps: Callable[[], int], *, decay: bool, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, rate: Rate, steps: Callable[[], int], *, decay: bool, note: Callable[[str], None], sweeps: bool = False
+    ) -> None:
         self._rate = rate
         self._steps = steps
         self._decay = decay
+        self._sweeps = sweeps
         self._note = note
         self._made: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
         self._bases: weakref.WeakKeyDictionary[Any, list[Base]] = weakref.WeakKeyDictionary()
         self._kept: list[tuple[Any, str, Any]] = []
+        self.follows = False  # the schedule is followed: what looks like a base rate is a factor
 
     def made(self, optimizer: Any) -> None:
         """An optimizer was made: what its groups say now is what the script gave."""
@@ -69,10 +77,20 @@ class Rates:
         self.after()
         for group, base in zip(groups, bases):
             rate = base.rate(group)
+            if rate is not None and self._is_factor(group, rate):
+                rate = None
             if rate is not None:
                 self._set(group, "lr", self._rate(rate, self._steps()))
             if not self._decay and group.get("weight_decay"):
                 self._set(group, "weight_decay", 0.0)
+
+    def _is_factor(self, group: Any, rate: float) -> bool:
+        """Schedules that compute the whole rate are given a base of 1 (Noam's, Vaswani 2017): held there, anything
+        would fall apart."""
+        if not self.follows and not self._sweeps and rate >= FACTOR and 0 <= group["lr"] < rate * FAR_BELOW:
+            self.follows = True
+            self._note(f"the learning rate follows its schedule: its base of {rate:g} is a factor")
+        return self.follows
 
     def after(self) -> None:
         """Put back what the groups said."""
@@ -122,10 +140,10 @@ def install(rates: Rates, failed: Callable[[Exception], None], training: Callabl
     register_optimizer_step_pre_hook(before)
     register_optimizer_step_post_hook(after)
     for cls in {lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau}:
-        _stand_still(cls, training)
+        _stand_still(cls, rates, training)
 
 
-def _stand_still(cls: Any, training: Callable[[], bool]) -> None:
+def _stand_still(cls: Any, rates: Rates, training: Callable[[], bool]) -> None:
     original = cls.__dict__.get("step")
     if original is None:
         return
@@ -133,7 +151,7 @@ def _stand_still(cls: Any, training: Callable[[], bool]) -> None:
 
     @functools.wraps(original)
     def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if training() and self in begun:
+        if training() and self in begun and not rates.follows:
             return None
         begun.add(self)
         return original(self, *args, **kwargs)

@@ -28,7 +28,7 @@ class Sweep(Stage):
         self._values: list[Any] = []
         plan = self.plan
         self.change(f"learning rate swept from {plan.lr_low:g} to {plan.lr_high:g} in {plan.steps} steps")
-        sweep = rates.Rates(self._rate, lambda: self.agent.step, decay=True, note=self.change)
+        sweep = rates.Rates(self._rate, lambda: self.agent.step, decay=True, note=self.change, sweeps=True)
         rates.install(sweep, self.failed, lambda: self.agent.training)
 
     def _rate(self, _base: float, steps: int) -> float:

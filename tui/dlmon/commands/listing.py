@@ -7,14 +7,16 @@ from pathlib import Path
 
 from dlmon.errors import FAILED, OK
 from dlmon.headless.console import Console
-from dlmon.runs import all_runs, resolve
+from dlmon.runs import all_rehearsals, all_runs, resolve
 
 
 def ls(runs: Path, *, as_json: bool) -> int:
-    """All runs, oldest first."""
-    from dlmon.headless.listing import row, table
+    """All runs and rehearsals, oldest first: their names begin with their time."""
+    from dlmon.headless.listing import rehearsal_row, row, table
 
-    rows = [row(run) for run in all_runs(runs)]
+    rehearsals = [rehearsal_row(folder) for folder in all_rehearsals(runs)]
+    found = [row(run) for run in all_runs(runs)] + [item for item in rehearsals if item is not None]
+    rows = sorted(found, key=lambda item: item.name)
     console = Console()
     if as_json:
         console.data([json.dumps([item.as_json() for item in rows], indent=1)])

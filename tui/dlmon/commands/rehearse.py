@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from dlmon.launch import command
 from dlmon.launch.command import Command
-from dlmon.rehearsal.report import FAIL, StageReport
+from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, StageReport
 from dlmon.rehearsal.stages import OPTIONAL, STAGES, Options, chosen
 from dlmon.runs import runs_folder
-from dlmon_probes.stages.plan import ENGINE, OVERFIT
+from dlmon_probes.stages.plan import ENGINE, LR, OVERFIT, SMOKE, SUBSET
 
 if TYPE_CHECKING:
     from dlmon.rehearsal.driver import Rehearsal
@@ -99,8 +99,9 @@ def check(asked: Order, *, as_json: bool, junit: str | None, strict: bool, ascii
         narration = Narration(rehearsal.folder, ascii=ascii)
         try:
             for stage in rehearsal.wanted:
-                if _pointless(rehearsal.record.reports, stage):
-                    narration.ended(rehearsal.skip(stage))
+                why = _pointless(rehearsal.record.reports, stage)
+                if why:
+                    narration.ended(rehearsal.skip(stage, why))
                     continue
                 running = rehearsal.begin(stage)
                 narration.begun(stage, running.folder)
@@ -117,12 +118,18 @@ def check(asked: Order, *, as_json: bool, junit: str | None, strict: bool, ascii
     return print_result(rehearsal.record, rehearsal.folder, as_json=as_json, junit=junit, strict=strict, ascii=ascii)
 
 
-def _pointless(reports: Sequence[StageReport], stage: str) -> bool:
-    """After a failure the dearer stages are passed by. Overfit tells what a failed engine means."""
-    failed = {report.name for report in reports if report.verdict == FAIL}
-    if STAGES.index(stage) <= STAGES.index(ENGINE):
-        return bool(failed - {STAGES[0]})
-    return bool(failed - {STAGES[0], ENGINE}) or (ENGINE in failed and stage != OVERFIT)
+def _pointless(reports: Sequence[StageReport], stage: str) -> str:
+    """Why a stage is passed by: after a failure the dearer ones are, but overfit tells what a failed engine means. ""
+    where it is to run."""
+    by_name = {report.name: report for report in reports}
+    smoke = by_name.get(SMOKE)
+    if smoke is not None and smoke.verdict == INCONCLUSIVE and not smoke.evidence.get("steps"):
+        return "the script did not come to a step in smoke"
+    before = [name for name in (SMOKE, ENGINE, OVERFIT, LR, SUBSET) if STAGES.index(name) < STAGES.index(stage)]
+    failed = [name for name in before if name in by_name and by_name[name].verdict == FAIL]
+    if not failed or (stage == OVERFIT and failed == [ENGINE]):
+        return ""
+    return f"{failed[0]} failed"
 
 
 def come_back(folder: Path, *, ascii: bool, theme: str | None) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dlmon import text
 from dlmon.record import layout
+from dlmon.rehearsal.report import FAIL, SKIPPED, read_record
 from dlmon.runs import Run
 from dlmon.state import phase
 from dlmon.state.snapshot import LOST
@@ -53,6 +54,22 @@ def row(run: Run, now: float | None = None) -> Row:
         seconds = _last_sign(run.folder, now, over=run.over) - (manifest.created or now)
     code = outcome.code if outcome is not None else None
     return Row(manifest.name, _state(run, files), steps, loss, max(0.0, seconds), code, str(run.folder))
+
+
+def rehearsal_row(folder: Path) -> Row | None:
+    """What one line says of a rehearsal: where it failed, or how many stages it has. None for a damaged record."""
+    record = read_record(folder)
+    if record is None:
+        return None
+    ran = [report for report in record.reports if report.verdict != SKIPPED]
+    failed = [report.name for report in ran if report.verdict == FAIL]
+    if record.going is not None:
+        state, code = f"rehearsal in {record.going[0]}", None
+    elif failed:
+        state, code = f"rehearsal failed in {failed[0]}", 1
+    else:
+        state, code = f"rehearsal, {text.plural(len(ran), 'stage')}", 0
+    return Row(folder.name, state, 0, None, sum(report.seconds for report in ran), code, str(folder))
 
 
 def _state(run: Run, files: Sequence[str]) -> str:

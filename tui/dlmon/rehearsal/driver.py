@@ -20,12 +20,13 @@ from dlmon.launch.command import Command
 from dlmon.record.manifest import read_manifest
 from dlmon.rehearsal import sources
 from dlmon.rehearsal.files import written_files
-from dlmon.rehearsal.report import SKIPPED, Record, StageReport, read_record, write_record
+from dlmon.rehearsal.report import FAIL, PASS, SKIPPED, Record, StageReport, outweighed, read_record, write_record
 from dlmon.rehearsal.running import RunningReview, RunWatch, release
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon.rehearsal.stages import REVIEW, Options, plan_of
+from dlmon.review import locate
 from dlmon_probes.stages.files import trackers
-from dlmon_probes.stages.plan import FULL, REPEAT, SMOKE, VARIABLE
+from dlmon_probes.stages.plan import ENGINE, FULL, OVERFIT, REPEAT, SMOKE, VARIABLE
 
 SUFFIX = "-rehearsal"
 
@@ -58,8 +59,8 @@ class RehearsalLike(Protocol):
     def changes(self, stage: str) -> str:
         """What changed in the user's sources since `stage` last ran, as a unified diff; "" when nothing did."""
 
-    def skip(self, stage: str) -> StageReport:
-        """Pass a stage by."""
+    def skip(self, stage: str, why: str = "") -> StageReport:
+        """Pass a stage by, because of `why`."""
 
     def resume(self) -> Running | None:
         """The stage that was going on when the rehearsal was left, over by now or not; None when there was none."""
@@ -145,10 +146,11 @@ class Rehearsal:
 
     def begin(self, stage: str) -> Running:
         command = self._build()
-        self._ran[stage] = sources.sources_now(command.script, self._cwd)
+        script = script_of(command, self._cwd)
+        self._ran[stage] = sources.sources_now(script, self._cwd)
         if stage == REVIEW:
             self._prepare(self._after(REVIEW))
-            self._running = RunningReview(lambda: _review(command.script, self._cwd), self._finish)
+            self._running = RunningReview(lambda: _review(script, self._cwd), self._finish)
         else:
             folder = self._take(stage, command)
             self.record = replace(self.record, going=(stage, folder.name))
@@ -160,8 +162,8 @@ class Rehearsal:
         before = self._ran.get(stage)
         return "" if before is None else sources.difference(before, self._now())
 
-    def skip(self, stage: str) -> StageReport:
-        report = StageReport(stage, SKIPPED, "passed by")
+    def skip(self, stage: str, why: str = "") -> StageReport:
+        report = StageReport(stage, SKIPPED, f"passed by: {why}" if why else "passed by")
         self.record = replace(self.record.with_report(report), going=self.record.going)
         self._write_record()
         return report
@@ -179,7 +181,7 @@ class Rehearsal:
     # ------------------------------------------------------------ runs
 
     def _now(self) -> sources.Sources:
-        return sources.sources_now(self._build().script, self._cwd)
+        return sources.sources_now(script_of(self._build(), self._cwd), self._cwd)
 
     def _after(self, stage: str) -> str | None:
         """The wanted stage that comes after this one, where it is a run that can wait for its turn."""
@@ -191,12 +193,14 @@ class Rehearsal:
         """Start a stage in advance."""
         if stage is not None and self._advance is None:
             command = self._build()
-            self._advance = self._start(stage, command, sources.sources_now(command.script, self._cwd), hold=True)
+            self._advance = self._start(
+                stage, command, sources.sources_now(script_of(command, self._cwd), self._cwd), hold=True
+            )
 
     def _take(self, stage: str, command: Command) -> Path:
         """The run of a stage, on its way: the one that waits if it is this stage with these sources."""
         waiting, self._advance = self._advance, None
-        now = sources.sources_now(command.script, self._cwd)
+        now = sources.sources_now(script_of(command, self._cwd), self._cwd)
         if waiting is not None and waiting.stage == stage and waiting.sources == now:
             release(waiting.folder)
             return waiting.folder
@@ -227,6 +231,10 @@ class Rehearsal:
     def _finish(self, report: StageReport) -> StageReport:
         self._running = None
         self.record = self.record.with_report(report)
+        engine = self.record.report(ENGINE)
+        if report.name == OVERFIT and report.verdict == PASS and engine is not None and engine.verdict == FAIL:
+            # A real batch is learned: the synthetic one did not suit this model.
+            self.record = self.record.with_report(outweighed(engine))
         self._write_record()
         return report
 
@@ -248,6 +256,13 @@ class _Started:
 
     def stop(self) -> None:
         stop_now(self.folder)
+
+
+def script_of(command: Command, cwd: Path) -> Path | None:
+    """The Python file that a command runs, also where it is named by `-m`; None where there is none to read."""
+    if command.script is not None:
+        return command.script
+    return locate.script_of(command.argv, None, cwd)
 
 
 def _review(script: Path | None, cwd: Path) -> StageReport:

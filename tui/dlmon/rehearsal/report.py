@@ -72,6 +72,16 @@ class StageReport:
         }  # fmt: skip
 
 
+def outweighed(engine: StageReport) -> StageReport:
+    """A failed engine report after overfit has passed: a real batch is learned, so nothing is certain."""
+    return replace(
+        engine,
+        verdict=INCONCLUSIVE,
+        summary=f"the synthetic data may not suit this model, which learns a batch of your own: {engine.summary}",
+        next_step="Nothing to do if overfit passes: it says the same of your own data.",
+    )
+
+
 @dataclass(frozen=True)
 class Record:
     """A rehearsal as it stands. script and argv: as typed. started: unix seconds. wanted: the stages that were chosen.
@@ -93,8 +103,10 @@ class Record:
 
     def with_report(self, report: StageReport) -> Record:
         """The record with a stage's newest report in the place of an older one."""
-        kept = [other for other in self.reports if other.name != report.name]
-        return replace(self, reports=(*kept, report), going=None)
+        if self.report(report.name) is None:
+            return replace(self, reports=(*self.reports, report), going=None)
+        changed = tuple(report if other.name == report.name else other for other in self.reports)
+        return replace(self, reports=changed, going=None)
 
     def as_json(self, exit_code: int | None = None) -> dict[str, Any]:
         row: dict[str, Any] = {"script": self.script, "stages": [report.as_json() for report in self.reports]}

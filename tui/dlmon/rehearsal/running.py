@@ -37,6 +37,7 @@ class RunWatch:
         self._output = OutputTail(folder)
         self._stage_ended: float | None = None  # when the stage ended its script
         self._stopped = False
+        self._said: tuple[str, ...] | None = None  # its last lines before it was stopped
 
     def advance(self) -> None:
         """Read what is new; stop the run where it is time to. Cheap when nothing happened."""
@@ -66,6 +67,7 @@ class RunWatch:
             self._stage_ended = self._stage_ended or time.monotonic()
 
     def stop(self, by: str) -> None:
+        self._said = self._said or self.output()
         self._stopped = True
         try:
             requests.stop(self.folder, grace=STOP_SECONDS, by=by)
@@ -76,7 +78,9 @@ class RunWatch:
         return self._follower.view()
 
     def output(self) -> tuple[str, ...]:
-        """The last lines that it printed."""
+        """The last lines that it printed, as far as it printed them of its own accord."""
+        if self._said is not None:
+            return self._said
         while self._output.poll():
             pass
         lines = list(self._output.lines)[-LAST_LINES:]

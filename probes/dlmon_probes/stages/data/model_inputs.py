@@ -19,11 +19,12 @@ class ModelInputs:
     They are held until `forget`; nothing is read from them before `last` or `digest`.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, name: str = NAME) -> None:
+        self._name = name
         self._watch = watch_of(agent)
         self._calls: list[list[structures.Leaf]] = []
         self._outer = 0
-        self._watch.follow(NAME, every=(self._begins, self._ends))
+        self._watch.follow(name, every=(self._begins, self._ends))
 
     @property
     def inside(self) -> bool:
@@ -49,7 +50,7 @@ class ModelInputs:
 
     def close(self) -> None:
         self.forget()
-        self._watch.leave(NAME)
+        self._watch.leave(self._name)
 
     def _begins(self, module: Any) -> None:
         if not self._outer:

@@ -53,14 +53,16 @@ def _gradients(snapshot: RunSnapshot | None, room: int, glyphs: Glyphs) -> Line:
     worst = [row for row in rows if row.role in ("bad", "warning")]
     at = f"at step {count(snapshot.parameters_step)}" if snapshot.parameters_step is not None else ""
     shown = worst or sorted(rows, key=lambda row: -(row.norm or 0.0))
-    parts: list[tuple[str, str]] = [] if worst else [("all healthy, largest", "good")]
+    parts: list[tuple[str, str]] = [] if worst else [("all healthy", "good")]
     left = room - _LABEL - width(joined(parts)) - len(at) - 8
     for row in shown:
-        part = _gradient(row, glyphs)
-        left -= len(part[0]) + 3
+        words, role = _gradient(row, glyphs)
+        if not worst and len(parts) == 1:
+            words = f"largest: {words}"
+        left -= len(words) + 3
         if left < 0:
             break
-        parts.append(part)
+        parts.append((words, role))
     return (*label, *joined([*parts, (at, "dim")]))
 
 

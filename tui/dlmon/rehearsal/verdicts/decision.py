@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dlmon import text
-from dlmon.checks.finding import ERROR, Finding
+from dlmon.checks.finding import ERROR, WARNING, Finding
 from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, PASS, StageReport
 from dlmon.rehearsal.verdicts import rates
 from dlmon.rehearsal.verdicts.causes import causes
@@ -31,7 +31,9 @@ from dlmon_probes.stages.plan import SMOKE
 # the loss did not get there, and of no account where it did: gradients vanish when a batch is learned by heart.
 CERTAIN = ("crash.", "loss.softmax", "loss.sigmoid", "loss.broadcast", "loop.no_zero_grad", "loop.zero_grad")
 CERTAIN_ERRORS = ("data.labels_out_of_range", "loop.params_not_in_optimizer", "loop.eval_mode_in_training")
+CERTAIN_WARNINGS = ("loop.params_not_in_optimizer",)  # needs more steps than smoke makes
 ENOUGH_STEPS = 30  # below it nothing is said against a loop
+LEFT = 0.05  # of the way from the first loss to its floor: learned
 PATIENCE = 10.0  # × the budget: a loss that would be there by then is called slow, not stuck
 
 
@@ -60,7 +62,8 @@ def _certain_fault(trial: Trial) -> StageReport | None:
     if crash is not None:
         return _crashed(trial, crash)
     for finding in trial.findings:
-        if finding.severity == ERROR and finding.id.startswith((*CERTAIN, *CERTAIN_ERRORS)):
+        bad = finding.severity == ERROR or (finding.severity == WARNING and finding.id in CERTAIN_WARNINGS)
+        if bad and finding.id.startswith((*CERTAIN, *CERTAIN_ERRORS)):
             return trial.report(FAIL, _with_numbers(trial, told(finding)), advised(finding), _causes(trial))
     return None
 
@@ -138,7 +141,27 @@ def _diverged(trial: Trial, what: str) -> StageReport:
             f"{warmup}", "Judge by the subset stage, which leaves the schedule alone.", _causes(trial),
         )  # fmt: skip
     found = _causes(trial)
+    learned = next((one for one in trial.learnings if _learned_and_left(one)), None)
+    if learned is not None:
+        return trial.report(
+            INCONCLUSIVE, f"learned by step {text.count(learned.best_step)}, and later left again at the learning rate "
+            f"that this stage holds: {_with_numbers(trial, what)}",
+            "Judge by the subset stage, which leaves the schedule alone; if the loss leaves there too, lower the "
+            "learning rate.", found,
+        )  # fmt: skip
+    if trial.synthetic and any(one.floor is None for one in trial.learnings):
+        return trial.report(
+            INCONCLUSIVE,
+            f"the synthetic data may lie outside of what this loss is made for: {_with_numbers(trial, what)}",
+            "Judge by the overfit stage, which uses a batch of your own.", found,
+        )  # fmt: skip
     return trial.report(FAIL, _with_numbers(trial, what), found[0].advice if found else _LOST, found)
+
+
+def _learned_and_left(learning: Learning) -> bool:
+    """It came within 5 % of its floor and then grew beyond its start: too large steps for one batch, not a NaN that
+    comes of what was learned (the logarithm of a probability that became 0)."""
+    return learning.way is not None and learning.way >= 1 - LEFT and learning.values[-1][1] > learning.first
 
 
 _LOST = "Look for log or division of a value that can be 0 and for exp of a large one; lower the learning rate."

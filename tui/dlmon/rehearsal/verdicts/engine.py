@@ -11,9 +11,10 @@ from dlmon.rehearsal.stages import ENGINE_STEPS
 from dlmon.rehearsal.verdicts.decision import judge_trial, run_steps
 from dlmon.rehearsal.verdicts.learning import Learning, Trend
 from dlmon.rehearsal.verdicts.suspicions import Cause
-from dlmon.rehearsal.verdicts.trial import Trial, open_trial, predicts_the_mean, without_floor
+from dlmon.rehearsal.verdicts.trial import Trial, better_than_guessing, open_trial, without_floor
 
 HALF = 0.5  # of the way from the first loss to its floor
+GUESSING_LEFT = 0.9  # of what guessing by the labels' shares costs
 LITTLE = 0.1  # of the way: less is no learning at all; between the two nothing is certain
 ABOVE_CHANCE = 0.25  # of the way from guessing to always right
 SIGMAS = 4.0  # … and beyond what luck gives with so few rows
@@ -27,9 +28,10 @@ def judge(run: StageRun) -> StageReport:
 def reached(learning: Learning) -> bool:
     if learning.nonfinite is not None:
         return False
-    return above_chance(learning) or (
-        learning.way is not None and learning.way >= HALF and not predicts_the_mean(learning)
-    )
+    if learning.way is None:
+        return above_chance(learning)
+    far = learning.way >= HALF and better_than_guessing(learning, GUESSING_LEFT)
+    return far or (learning.way >= LITTLE and above_chance(learning))
 
 
 def above_chance(learning: Learning) -> bool:

@@ -10,6 +10,7 @@ from statistics import mean, median
 from dlmon import text
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon.rehearsal.verdicts.labels import counts
+from dlmon.state.expected_loss import main_loss
 from dlmon.state.snapshot import RankFacts, SeriesView
 from dlmon_probes import events
 
@@ -29,7 +30,8 @@ class Learning:
     and the lowest there was. best_step: when. floor None: not known, `floor_how` says why. floor_moves: it differed
     from step to step. accuracy: share of rows that were right when it was last looked at, at accuracy_step.
     late_accuracy: mean over the looks of the second half, of `rows` rows together. chance: what guessing the commonest
-    class gives. spread: variance of the targets of a squared error, what predicting their mean costs. nonfinite: step
+    class gives. spread: variance of the targets of a squared error, what predicting their mean costs. entropy: of the
+    labels, what guessing by their shares costs where the loss is the mean of one class loss. nonfinite: step
     of the first NaN or infinite loss that was not overcome.
     """
 
@@ -48,6 +50,7 @@ class Learning:
     chance: float | None = None
     rows: int = 0
     spread: float | None = None
+    entropy: float | None = None
     nonfinite: int | None = None
 
     @property
@@ -88,7 +91,8 @@ def learning_of(run: StageRun, series: SeriesView, since: int = 0) -> Learning |
         series=series, values=values, first=first, last=levels[-1][1], best=best, best_step=best_step, floor=floor,
         floor_how=how, floor_moves=moves, accuracy=looks[-1][1] if looks else None,
         accuracy_step=looks[-1][0] if looks else 0, late_accuracy=mean(late) if late else None,
-        chance=_chance(graphs), rows=_rows(graphs) * len(late), spread=_spread(graphs), nonfinite=_nonfinite(series),
+        chance=_chance(graphs), rows=_rows(graphs) * len(late), spread=_spread(graphs),
+        entropy=_entropy(graphs), nonfinite=_nonfinite(series),
     )  # fmt: skip
 
 
@@ -169,6 +173,18 @@ def _spread(graphs: Sequence[events.Graph]) -> float | None:
     return None
 
 
+def _entropy(graphs: Sequence[events.Graph]) -> float | None:
+    """In nats, of the last batch that tells; None where sums, weights or further terms make the loss another."""
+    for graph in reversed(graphs):
+        loss = main_loss(graph)
+        if loss is None or not loss.op.startswith("NllLoss") or loss.reduction not in (None, 1) or loss.weighted:
+            continue
+        shares = list(counts(loss).values())
+        if len(shares) > 1:
+            return -sum(n / sum(shares) * math.log(n / sum(shares)) for n in shares)
+    return None
+
+
 def _nonfinite(series: SeriesView) -> int | None:
     """The step since which the loss is not a number any more; None where its last value is finite."""
     if series.last is None or math.isfinite(series.last) or not series.points.nonfinite:
@@ -198,7 +214,7 @@ class Trend:
         return math.inf if self.drop <= 0 else self.steps * math.log(target / gap) / math.log1p(-min(self.drop, 0.99))
 
 
-FALLING = 0.02  # of the gap over the last third: less is standing still, or as good as
+FALLING = 0.005  # of the gap over the last third: less is standing still, or as good as
 CREEPING = 1e-5  # … unless the steps themselves are tiny; below this float32 rounds
 
 

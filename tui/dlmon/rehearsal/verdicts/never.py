@@ -10,6 +10,7 @@ from dlmon import text
 from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, Item, StageReport
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon.rehearsal.verdicts.common import last_line, make_report, stopped
+from dlmon_probes import events
 
 USAGE_CODE = 2  # argparse, click and fire leave with it
 _USAGE = re.compile(r"^\s*usage:", re.IGNORECASE)
@@ -74,11 +75,16 @@ def _instead(run: StageRun) -> str:
     """What was seen of it, in words."""
     facts = run.facts
     if facts is None:
-        return "imported no torch that dlmon could look into"
+        return "made no backward call, and asked no DataLoader for a batch"
     parts = []
     for loader in list(facts.loaders.values())[:2]:
         place = f" ({text.place(loader.where.file, loader.where.line)})" if loader.where else ""
-        parts.append(f"iterated a DataLoader of {loader.dataset}{place}")
+        empty = not any(batch.loader == loader.loader for batch in facts.batches)
+        parts.append(
+            f"asked a DataLoader of {loader.dataset}{place} that gave no batch{_why_empty(loader)}"
+            if empty
+            else f"iterated a DataLoader of {loader.dataset}{place}"
+        )
     passes = run.snapshot.evaluations
     if passes:
         batches = text.plural(sum(view.event.batches for view in passes), "batch", "batches")
@@ -97,3 +103,12 @@ def _next(run: StageRun) -> str:
     if run.facts is None:
         return "Is this the script that trains? If it starts the training by other means, give that command."
     return "Is this the script that trains, and do its options make it train (epochs, steps, a --train switch)?"
+
+
+def _why_empty(loader: events.Loader) -> str:
+    samples, size = loader.samples, loader.batch_size
+    if samples == 0:
+        return " (its data set is empty)"
+    if samples and size and loader.drop_last and samples < size:
+        return f" (drop_last with {text.plural(samples, 'sample')} for batches of {size})"
+    return ""

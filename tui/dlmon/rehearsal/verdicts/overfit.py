@@ -8,21 +8,21 @@ from dlmon import text
 from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, PASS, StageReport
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon.rehearsal.verdicts import learning as measure
-from dlmon.rehearsal.verdicts.decision import PATIENCE, judge_trial, run_steps
+from dlmon.rehearsal.verdicts.decision import LEFT, PATIENCE, judge_trial, run_steps
 from dlmon.rehearsal.verdicts.learning import Learning, Trend
 from dlmon.rehearsal.verdicts.suspicions import Cause, linear
 from dlmon.rehearsal.verdicts.trial import (
     ERRORS_LEFT,
     Trial,
+    better_than_guessing,
     learned_by_accuracy,
     open_trial,
-    predicts_the_mean,
     without_floor,
 )
 from dlmon_probes.stages.plan import ENGINE
 
-LEFT = 0.05  # of the way from the first loss to its floor
 ACCURACY = 0.99
+GUESSING_LEFT = 0.5  # of what guessing by the labels' shares costs: a loss that started at 50 falls to that in no time
 SAME = 0.95  # of the looks: a loop that evaluates between its steps may draw another batch once after it
 
 
@@ -38,7 +38,7 @@ def reached(learning: Learning) -> bool:
         return False
     if learned_by_accuracy(learning, ACCURACY, errors_left=ERRORS_LEFT):
         return True
-    return learning.way is not None and learning.way >= 1 - LEFT and not predicts_the_mean(learning)
+    return learning.way is not None and learning.way >= 1 - LEFT and better_than_guessing(learning, GUESSING_LEFT)
 
 
 def _doubts(trial: Trial) -> StageReport | None:

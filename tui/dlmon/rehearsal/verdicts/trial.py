@@ -34,6 +34,11 @@ class Trial:
         return self.learnings[0] if len(self.learnings) == 1 else None
 
     @property
+    def synthetic(self) -> bool:
+        note = self.run.facts.stage_data if self.run.facts is not None else None
+        return note is not None and note.how == "synthetic"
+
+    @property
     def line(self) -> str:
         return "; ".join(numbers(learning) for learning in self.learnings)
 
@@ -88,6 +93,10 @@ def learned_by_accuracy(learning: Learning, share: float, *, errors_left: float)
     return learning.accuracy >= max(share, 1 - errors_left * (1 - chance))
 
 
-def predicts_the_mean(learning: Learning) -> bool:
-    """True where a squared error is no better than the variance of the targets, however far it fell to get there."""
-    return learning.spread is not None and learning.best > MEAN_LEFT * learning.spread
+def better_than_guessing(learning: Learning, left: float) -> bool:
+    """False where a squared error is no better than the variance of the targets, or a class loss than the entropy of
+    the labels, however far it fell to get there. left: the share of that entropy that may be left."""
+    if learning.spread is not None and learning.best > MEAN_LEFT * learning.spread:
+        return False
+    floor = learning.floor or 0.0
+    return learning.entropy is None or learning.best - floor <= left * max(0.0, learning.entropy - floor)
