@@ -10,7 +10,6 @@ import pytest
 
 from tests.support import Dlmon
 
-
 # Small trainings, several at once: with a thread each instead of all cores each, they take a third of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
