@@ -15,7 +15,7 @@ BROKEN = broken_tasks()
 HEALTHY = healthy_tasks()
 # One of each kind that a mistake of ours would hit first; the rest is in the slow run.
 EVERY_TIME = {
-    "loss_broadcast_by_hand", "loop_no_zero_grad_rnn", "crash_autograd_inplace", "distillation",
+    "loss_broadcast_by_hand", "loop_accumulation_cleared_each", "crash_autograd_inplace", "distillation",
     "wgan_gradient_penalty", "amp_grad_scaler",
 }  # fmt: skip
 whole_corpus = pytest.mark.skipif(

@@ -1,5 +1,5 @@
-"""A plain recurrent network over sixty steps with recurrent weights of spectral radius 1.8, without clipping."""
-# finding: grads.exploding|model.init_scale
+"""A plain recurrent network over sixty steps with recurrent weights of spectral radius 2.2, without clipping."""
+# finding: grads.exploding|model.init_scale|loss.nonfinite
 # also: loop.lr_extreme|loss.diverging|loss.nonfinite|grads.nonfinite|loss.spike|loss.oscillating|loss.not_decreasing|loss.initial_value|model.saturated
 
 import torch
@@ -15,7 +15,7 @@ class Linear_RNN(nn.Module):
         self.rec = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, 1)
         with torch.no_grad():
-            self.rec.weight.copy_(1.8 * torch.linalg.qr(torch.randn(width, width)).Q)
+            self.rec.weight.copy_(2.2 * torch.linalg.qr(torch.randn(width, width)).Q)
 
     def forward(self, x):
         h = x.new_zeros(x.shape[0], 16)
@@ -25,7 +25,7 @@ class Linear_RNN(nn.Module):
 
 
 model = Linear_RNN()
-optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
 for step in range(40):
     x = torch.randn(16, 60, 2)
     optimizer.zero_grad()
