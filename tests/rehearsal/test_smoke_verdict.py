@@ -138,13 +138,13 @@ def test_labels_that_seem_to_start_at_one_are_doubtful() -> None:
     assert item(few, "labels").verdict == "pass"
 
 
-def test_evaluation_in_train_mode_is_doubtful() -> None:
+def test_evaluation_in_train_mode_fails() -> None:
     story = healthy()
     story.add(events.Evaluation(story.now, 2, 1, 32, 0.1, loss=1.0, dropout_on=2, norm_on=1))
     report = smoke(story.exit(0))
     found = item(report, "eval mode")
     assert found.verdict == "inconclusive" and "2 dropout modules and 1 batch norm module" in found.detail
-    assert report.verdict == "inconclusive"
+    assert report.verdict == "fail" and "loop.train_mode_in_eval" in {finding.id for finding in report.findings}
 
 
 def test_training_in_eval_mode() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dlmon import text
 from dlmon.checks.finding import ERROR, WARNING, Finding
-from dlmon.checks.registry import plain
+from dlmon.checks.registry import TREND, plain
 from dlmon.rehearsal.report import INCONCLUSIVE, Item, StageReport
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon_probes import events
@@ -45,9 +45,22 @@ def make_report(
 
 
 def standing(run: StageRun) -> tuple[Finding, ...]:
-    """The findings that hold at the end, worst first, without those that only follow from how the stage ended."""
+    """The findings that hold at the end, worst first, without those that only follow from the stage itself: from how it
+    ended, or from the batches and the learning rate that it put in the place of the script's."""
     found = [finding for finding in run.view.judgement.findings if not finding.resolved]
-    return tuple(finding for finding in found if not _follows_from_the_end(run, finding))
+    return tuple(
+        finding for finding in found if not _follows_from_the_end(run, finding) and not _is_artificial(run, finding)
+    )
+
+
+def _is_artificial(run: StageRun, finding: Finding) -> bool:
+    """What the checks say of data and of the loss's course holds for the script's own data and schedule only."""
+    if run.name not in (plan.ENGINE, plan.OVERFIT, plan.LR) or finding.id in _OF_ANY_DATA:
+        return False
+    return finding.id.startswith(("data.", "eval.")) or finding.id in TREND
+
+
+_OF_ANY_DATA = ("data.labels_out_of_range", "data.nan")
 
 
 def _follows_from_the_end(run: StageRun, finding: Finding) -> bool:
