@@ -32,6 +32,7 @@ from dlmon.state.snapshot import RankFacts
 
 # What a script does that was given two batches of its data: it checks its result, divides by a count of zero, loads a
 # best checkpoint that was never good enough to be written.
+_NUMBER = re.compile(r"\d{1,12}")
 _OF_THE_CUT = ("AssertionError", "ZeroDivisionError", "FileNotFoundError", "StatisticsError", "UnboundLocalError")
 FIRST_RATES = 4  # learning rates of the first steps: later stages see by them whether there is a warm-up
 _EMPTY = re.compile(r"\bempty\b|at least one|no (data|samples)", re.IGNORECASE)
@@ -68,7 +69,7 @@ def _evidence(run: StageRun, facts: RankFacts) -> dict[str, Any]:
 
 
 def _crashed(run: StageRun, crash: Finding, items: Sequence[Item], evidence: dict[str, Any]) -> StageReport:
-    excused = bool(run.snapshot.step) and _of_the_cut(crash)
+    excused = bool(run.snapshot.step) and (_of_the_cut(crash) or _counts_on_all_rows(run, crash))
     end = Item("end", INCONCLUSIVE if excused else FAIL, told(crash))
     items = [end if item.name == "end" else item for item in items]
     if excused:
@@ -86,6 +87,16 @@ def _of_the_cut(crash: Finding) -> bool:
         return False
     kind = str(crash.evidence.get("type", "")).rpartition(".")[2]
     return kind in _OF_THE_CUT or bool(_EMPTY.search(str(crash.evidence.get("message", ""))))
+
+
+def _counts_on_all_rows(run: StageRun, crash: Finding) -> bool:
+    """True where the message names the size of a data set whose loader was cut: predictions that were gathered over
+    one batch, put beside the labels of all."""
+    if crash.evidence.get("phase") in ("forward", "backward", "step") or run.facts is None:
+        return False
+    sizes = {loader.samples for loader in run.facts.loaders.values() if loader.samples}
+    named = {int(number) for number in _NUMBER.findall(str(crash.evidence.get("message", "")))}
+    return bool(sizes & named)
 
 
 def _judged(run: StageRun, found: Sequence[Finding], items: Sequence[Item], evidence: dict[str, Any]) -> StageReport:
