@@ -47,11 +47,13 @@ def test_a_script_says_in_its_first_line_what_it_is(path: Path) -> None:
     assert len(source.splitlines()) <= 110
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", some(BROKEN), ids=lambda task: task.name)
 def test_a_broken_script_is_named(task: Task, tmp_path: Path) -> None:
     named_in(task, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", some(HEALTHY), ids=lambda task: task.name)
 def test_a_healthy_script_hears_no_alarm(task: Task, tmp_path: Path) -> None:
     quiet_in(task, tmp_path)
