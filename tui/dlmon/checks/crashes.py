@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dlmon.checks.crash_autograd import autograd_story
 from dlmon.checks.crash_checkpoints import checkpoint_story
@@ -19,7 +19,7 @@ from dlmon.checks.crash_types import device_story, type_story
 from dlmon.checks.crash_workers import worker_story
 from dlmon.checks.finding import ERROR, Finding
 from dlmon.checks.frames import shapes_in_reach, user_line
-from dlmon.checks.registry import check
+from dlmon.checks.registry import Check, check
 from dlmon.state.snapshot import FAILED, STOPPED, RankFacts, RunSnapshot
 from dlmon_probes import events
 
@@ -82,50 +82,38 @@ def _first_line(crash: events.Crash) -> str:
     return f"{crash.type.rpartition('.')[2]}: {text[:160]}" if text else crash.type
 
 
+_STORIES: dict[str, Callable[[events.Crash, RankFacts], Story | None]] = {
+    "crash.shape": lambda crash, _: shape_story(crash),
+    "crash.dtype": lambda crash, _: type_story(crash),
+    "crash.device": lambda crash, _: device_story(crash),
+    "crash.index": index_story,
+    "crash.autograd": autograd_story,
+    "crash.worker": lambda crash, _: worker_story(crash),
+    "crash.import": lambda crash, _: import_story(crash),
+    "crash.checkpoint": lambda crash, _: checkpoint_story(crash),
+    "crash.other": lambda crash, _: other_story(crash),
+}
+
+
 def _told(id: str, facts: RankFacts, crash: events.Crash) -> Story:
     """What is known of this crash; else its own first line and the advice of its kind."""
-    story: Story | None = None
-    if id == "crash.shape":
-        story = shape_story(crash)
-    elif id == "crash.dtype":
-        story = type_story(crash)
-    elif id == "crash.device":
-        story = device_story(crash)
-    elif id == "crash.index":
-        story = index_story(crash, facts)
-    elif id == "crash.autograd":
-        story = autograd_story(crash, facts)
-    elif id == "crash.worker":
-        story = worker_story(crash)
-    elif id == "crash.import":
-        story = import_story(crash)
-    elif id == "crash.checkpoint":
-        story = checkpoint_story(crash)
-    else:
-        story = other_story(crash)
     layer = f" in {crash.module.name or crash.module.cls}" if crash.module else ""
-    return story or Story(_first_line(crash) + layer, _ADVICE[id])
+    return _STORIES[id](crash, facts) or Story(_first_line(crash) + layer, _ADVICE[id])
 
 
-def _judge(snapshot: RunSnapshot, id: str) -> Iterator[Finding]:
-    found = _crash(snapshot, id)
-    if found:
-        facts, crash, place = found
-        yield _finding(id, facts, crash, _told(id, facts, crash), place)
+def _judge_of(id: str) -> Check:
+    """The check of one kind of crash."""
+
+    def judge(snapshot: RunSnapshot) -> Iterator[Finding]:
+        found = _crash(snapshot, id)
+        if found:
+            facts, crash, place = found
+            yield _finding(id, facts, crash, _told(id, facts, crash), place)
+
+    return judge
 
 
-@check("crash.import", needs=NEEDS)
-def missing_import(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.import")
-
-
-@check("crash.shape", needs=NEEDS)
-def shape(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.shape")
-
-
-@check("crash.oom", needs=NEEDS)
-def oom(snapshot: RunSnapshot) -> Iterator[Finding]:
+def _oom(snapshot: RunSnapshot) -> Iterator[Finding]:
     found = _crash(snapshot, "crash.oom")
     if found:
         facts, crash, place = found
@@ -133,39 +121,9 @@ def oom(snapshot: RunSnapshot) -> Iterator[Finding]:
         yield _finding("crash.oom", facts, crash, story, place, numbers)
 
 
-@check("crash.index", needs=NEEDS)
-def index(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.index")
-
-
-@check("crash.device", needs=NEEDS)
-def device(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.device")
-
-
-@check("crash.dtype", needs=NEEDS)
-def dtype(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.dtype")
-
-
-@check("crash.autograd", needs=NEEDS)
-def autograd(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.autograd")
-
-
-@check("crash.worker", needs=NEEDS)
-def worker(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.worker")
-
-
-@check("crash.checkpoint", needs=NEEDS)
-def checkpoint(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.checkpoint")
-
-
-@check("crash.other", needs=NEEDS)
-def other(snapshot: RunSnapshot) -> Iterator[Finding]:
-    yield from _judge(snapshot, "crash.other")
+check("crash.oom", needs=NEEDS)(_oom)
+for _id in _STORIES:
+    check(_id, needs=NEEDS)(_judge_of(_id))
 
 
 @check("crash.killed", needs=NEEDS)

@@ -97,7 +97,6 @@ class Curves:
     def __init__(self, passes: Sequence[events.Evaluation], train: SeriesView) -> None:
         self.steps = [e.step for e in passes]
         self.losses = [e.loss or 0.0 for e in passes]
-        self.accuracies = [e.accuracy for e in passes]
         self.where = passes[-1].where
         self.name = passes[-1].name or "evaluation"
         self.train = [_training_loss(train, step) for step in self.steps]

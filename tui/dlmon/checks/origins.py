@@ -12,7 +12,6 @@ from dlmon_probes import events
 from dlmon_probes.events_model import Origin
 
 GREW = 10.0  # × the median of the first total gradient norms
-LARGE = 1e15  # squares of such values overflow float32 (3.4e38)
 MOST_GOOD = 12  # modules told of the last good forward
 _ADVICE = {
     "log": "Keep its argument above 0: torch.log(x.clamp_min(1e-8)), or log_softmax instead of log(softmax).",
