@@ -11,6 +11,7 @@ from typing import Callable, NoReturn
 from dlmon_probes import control, events
 from dlmon_probes.stages.plan import Plan
 from dlmon_probes.training.agent import Agent
+from dlmon_probes.training.process_group import rank_and_world
 
 AHEAD = 2  # steps between rank 0's decision and the end: a rank is at most one step ahead of another
 
@@ -35,9 +36,10 @@ class Ending:
 
     def end(self, reason: str, detail: str = "") -> None:
         """End the script now; with several ranks, all of them at the same step, soon. May raise StageEnd."""
-        if world_size() <= 1:
+        rank, world = _group()
+        if world <= 1:
             self._leave(reason, detail)
-        if rank() == 0 and not self._agent.page.read(control.END_AT):
+        if rank == 0 and not self._agent.page.read(control.END_AT):
             self._agent.page.write(control.END_AT, self._agent.step + AHEAD)
             self._note(reason, detail)
 
@@ -94,25 +96,10 @@ def alive(pid: int) -> bool:
     return True
 
 
-def world_size() -> int:
-    """How many processes train together: of torch.distributed where it runs, else of the environment."""
-    distributed = sys.modules.get("torch.distributed")
-    try:
-        if distributed is not None and distributed.is_available() and distributed.is_initialized():
-            return int(distributed.get_world_size())
-    except Exception:
-        pass
-    text = os.environ.get("WORLD_SIZE", "")
-    return int(text) if text.isdigit() else 1
-
-
-def rank() -> int:
-    """This process's number among them."""
-    distributed = sys.modules.get("torch.distributed")
-    try:
-        if distributed is not None and distributed.is_available() and distributed.is_initialized():
-            return int(distributed.get_rank())
-    except Exception:
-        pass
-    text = os.environ.get("RANK", "")
-    return int(text) if text.isdigit() else 0
+def _group() -> tuple[int, int]:
+    """(rank, processes that train together): of the process group, else as the launcher's environment tells."""
+    group = rank_and_world()
+    if group is not None:
+        return group
+    rank, world = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    return int(rank) if rank.isdigit() else 0, int(world) if world.isdigit() else 1

@@ -15,6 +15,7 @@ from dlmon_probes.training import tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.governor import EARLY
 from dlmon_probes.training.loop import Loop
+from dlmon_probes.training.process_group import rank_and_world
 
 ELEMENTS = 4_096  # of each parameter
 MOST_PARAMETERS = 512
@@ -33,18 +34,18 @@ class ChecksumProbe:
 
     def at_backward(self, _loss: Any, _series: int) -> None:
         """The first backward of a step: up to here no process waits for another."""
-        if self._before is None and _group() is not None:
+        if self._before is None and rank_and_world() is not None:
             self._began = self._agent.last_step_at
             self._before = perf_counter() - self._began
 
     def step_closed(self, step: int) -> None:
         before, self._before = self._before, None
-        group = _group() if before is not None else None
+        group = rank_and_world() if before is not None else None
         if before is not None and group is not None and step > 0:
             self._agent.emit(Pace(time.time(), step, group[0], before, perf_counter() - self._began))
 
     def before_step(self, optimizer: Any, index: int) -> None:
-        group = _group()
+        group = rank_and_world()
         governor = self._agent.governor
         if group is None or self._left <= 0 or tensors.out_of_reach():
             return
@@ -97,15 +98,6 @@ def _sums(weights: list[Any]) -> tuple[Any, Any]:
     bits = flat.view(whole).cumsum(0, dtype=torch.int64)[places]
     sizes = flat.double().abs().cumsum(0)[places]
     return torch.diff(bits, prepend=torch.zeros_like(bits[:1])), torch.diff(sizes, prepend=torch.zeros_like(sizes[:1]))
-
-
-def _group() -> Optional[tuple[int, int]]:
-    """(rank, world) of the default process group; None where there is none or it has one member."""
-    distributed = tensors.torch_module().distributed
-    if not distributed.is_available() or not distributed.is_initialized():
-        return None
-    world = distributed.get_world_size()
-    return (distributed.get_rank(), world) if world > 1 else None
 
 
 def install(agent: Agent, _loop: Loop) -> None:

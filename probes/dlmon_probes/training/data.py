@@ -197,7 +197,7 @@ def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events
     length = samples = None
     iterable = issubclass(type(dataset), IterableDataset)
     if not iterable:  # asking an iterable loader for its length leaves a mark on it
-        length, samples = _length(batch_sampler if batch_sampler is not None else sampler), _length(dataset)
+        length, samples = length_of(batch_sampler if batch_sampler is not None else sampler), length_of(dataset)
     batch_size = own.get("batch_size")
     if batch_size is None:
         batch_size = getattr(batch_sampler, "batch_size", None)
@@ -209,7 +209,8 @@ def _facts_of(loader: Any, number: int, place: Optional[events.Where]) -> events
     )  # fmt: skip
 
 
-def _length(sized: Any) -> Optional[int]:
+def length_of(sized: Any) -> Optional[int]:
+    """None where it does not say, or raises."""
     try:
         return len(sized)
     except Exception:

@@ -19,6 +19,7 @@ from dlmon_probes.stages.data.patterns import generator
 from dlmon_probes.stages.plan import Plan
 from dlmon_probes.training import callsite, tensors
 from dlmon_probes.training.agent import Agent
+from dlmon_probes.training.data import length_of
 
 LEAST_BATCHES = 2
 UNKNOWN_LENGTH = 100  # batches of a pass over data that does not say how much there is
@@ -52,7 +53,7 @@ class Subset:
         if self._parts.get(loader) is not None and loader not in self._whole:
             return None
         iterable = loader.__dict__.get("_dataset_kind") == 1  # asking it for its length leaves a mark on it
-        length = None if iterable else _length(loader)
+        length = None if iterable else length_of(loader)
         batches = UNKNOWN_LENGTH if length is None else max(LEAST_BATCHES, math.ceil(self._plan.fraction * length))
         if loader not in self._limited:
             self._limited.add(loader)
@@ -84,7 +85,7 @@ class Subset:
 
     def _part_of(self, sampler: Any, batch_size: int) -> Optional[Part]:
         """None where nothing would be left out."""
-        drawn, population = _length(sampler), _population(sampler)
+        drawn, population = length_of(sampler), _population(sampler)
         if not drawn or not population:
             return None
         least = LEAST_BATCHES * max(batch_size, 1)
@@ -199,14 +200,7 @@ def _population(sampler: Any) -> list[int]:
     if weights is not None:
         return [row for row, weight in enumerate(weights.tolist()) if weight > 0]
     source = own.get("data_source", own.get("dataset"))
-    return list(range(_length(source) or 0))
-
-
-def _length(sized: Any) -> Optional[int]:
-    try:
-        return len(sized)
-    except Exception:
-        return None
+    return list(range(length_of(source) or 0))
 
 
 def install(agent: Agent, plan: Plan) -> Subset:
