@@ -127,7 +127,7 @@ def run(
 def check(obj: dict[str, Any], /, as_json: bool, junit: str | None, strict: bool, ascii: bool, **chosen: Any) -> int:
     """Rehearse a training without a screen: review, smoke, engine and overfit (see --stages), each with a verdict.
 
-    Nothing of the script's project is changed: what it writes goes into the rehearsal's folder.
+    What the script writes from Python goes into the rehearsal's folder, and not into its project.
     """
     from dlmon.commands import rehearse
 
