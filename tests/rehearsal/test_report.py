@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlmon.checks.finding import Finding
-from dlmon.commands.rehearse import _pointless
+from dlmon.rehearsal.conclusion import why_passed_by
 from dlmon.rehearsal.report import (
     FAIL,
     INCONCLUSIVE,
@@ -56,10 +56,10 @@ def test_a_failed_engine_is_outweighed_by_a_batch_that_was_learned() -> None:
 
 def test_dearer_stages_are_passed_by_after_a_failure_with_the_reason() -> None:
     smoke, engine = report("smoke", PASS), report("engine", FAIL)
-    assert _pointless([report("smoke", FAIL)], "engine") == "smoke failed"
-    assert _pointless([smoke, engine], "overfit") == ""  # which tells what the failed engine means
-    assert _pointless([smoke, engine], "subset") == "engine failed"
-    assert _pointless([smoke, engine, report("overfit", FAIL)], "full") == "engine failed"
-    assert _pointless([report("review", FAIL)], "smoke") == ""
+    assert why_passed_by([report("smoke", FAIL)], "engine") == "smoke failed"
+    assert why_passed_by([smoke, engine], "overfit") == ""  # which tells what the failed engine means
+    assert why_passed_by([smoke, engine], "subset") == "engine failed"
+    assert why_passed_by([smoke, engine, report("overfit", FAIL)], "full") == "engine failed"
+    assert why_passed_by([report("review", FAIL)], "smoke") == ""
     stood = StageReport("smoke", INCONCLUSIVE, "stopped after 600 s")
-    assert "did not come to a step" in _pointless([stood], "engine")
+    assert "did not come to a step" in why_passed_by([stood], "engine")

@@ -29,7 +29,6 @@ class Known:
     evaluated: bool = False
     passes: int = 0
     given_since_backward: int = 0
-    store: Any = None  # what a stage keeps of its batches
 
 
 @dataclass

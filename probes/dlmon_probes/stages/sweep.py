@@ -23,6 +23,7 @@ class Sweep(Stage):
         loaders.lengthen(self.plan.steps * MOST_MICRO)
         self._kept: list[Any] = []
         self._turn = 0
+        self._told = False
         self._best = math.inf
         self._bad = 0
         self._values: list[Any] = []
@@ -39,8 +40,10 @@ class Sweep(Stage):
         if grad and len(self._kept) < MOST_KEPT and not current.loader.evaluated:
             try:
                 self._kept.append(batches.freeze(batch))
-            except batches.NotCacheable:
-                pass
+            except batches.NotCacheable as reason:
+                if not self._told:
+                    self._told = True
+                    self.change(f"batches cannot be kept to go round with: {reason}")
 
     def exhausted(self, current: Pass) -> Any:
         """Round and round: the sweep needs its number of steps."""

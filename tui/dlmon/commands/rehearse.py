@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlmon.launch import command
 from dlmon.launch.command import Command
-from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, StageReport
 from dlmon.rehearsal.stages import OPTIONAL, STAGES, Options, chosen
 from dlmon.runs import runs_folder
-from dlmon_probes.stages.plan import ENGINE, LR, OVERFIT, SMOKE, SUBSET
 
 if TYPE_CHECKING:
     from dlmon.rehearsal.driver import Rehearsal
@@ -93,13 +91,14 @@ def _stoppable() -> Iterator[None]:
 def check(asked: Order, *, as_json: bool, junit: str | None, strict: bool, ascii: bool) -> int:
     """Run the stages, say how they go on stderr, and print the verdicts on stdout."""
     from dlmon.headless.rehearsal import Narration, print_result
+    from dlmon.rehearsal.conclusion import why_passed_by
 
     with _stoppable():
         rehearsal = asked.rehearsal(chosen(asked.stages))
         narration = Narration(rehearsal.folder, ascii=ascii)
         try:
             for stage in rehearsal.wanted:
-                why = _pointless(rehearsal.record.reports, stage)
+                why = why_passed_by(rehearsal.record.reports, stage)
                 if why:
                     narration.ended(rehearsal.skip(stage, why))
                     continue
@@ -116,20 +115,6 @@ def check(asked: Order, *, as_json: bool, junit: str | None, strict: bool, ascii
         finally:
             rehearsal.close()
     return print_result(rehearsal.record, rehearsal.folder, as_json=as_json, junit=junit, strict=strict, ascii=ascii)
-
-
-def _pointless(reports: Sequence[StageReport], stage: str) -> str:
-    """Why a stage is passed by: after a failure the dearer ones are, but overfit tells what a failed engine means. ""
-    where it is to run."""
-    by_name = {report.name: report for report in reports}
-    smoke = by_name.get(SMOKE)
-    if smoke is not None and smoke.verdict == INCONCLUSIVE and not smoke.evidence.get("steps"):
-        return "the script did not come to a step in smoke"
-    before = [name for name in (SMOKE, ENGINE, OVERFIT, LR, SUBSET) if STAGES.index(name) < STAGES.index(stage)]
-    failed = [name for name in before if name in by_name and by_name[name].verdict == FAIL]
-    if not failed or (stage == OVERFIT and failed == [ENGINE]):
-        return ""
-    return f"{failed[0]} failed"
 
 
 def come_back(folder: Path, *, ascii: bool, theme: str | None) -> int:

@@ -1,4 +1,5 @@
-"""What the stages together say: one sentence to go on with, and the exit code of `dlmon check`."""
+"""What the stages together say: one sentence to go on with, which of the dearer ones are worth their time, and the exit
+code of `dlmon check`."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from collections.abc import Sequence
 
 from dlmon import text
 from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, PASS, Record, StageReport
-from dlmon.rehearsal.stages import REVIEW
-from dlmon_probes.stages.plan import ENGINE, FULL, OVERFIT, SMOKE
+from dlmon.rehearsal.stages import REVIEW, STAGES
+from dlmon_probes.stages.plan import ENGINE, FULL, LR, OVERFIT, SMOKE, SUBSET
 
 _FAILED = 1
 
@@ -79,3 +80,17 @@ def _go_on(ran: Sequence[StageReport], command: str) -> str:
 def full_command(record: Record) -> str:
     """What to type for the full run: `dlmon train.py --lr 0.1`."""
     return text.clean(f"dlmon {shlex.join(record.argv) if record.argv else record.script}")
+
+
+def why_passed_by(reports: Sequence[StageReport], stage: str) -> str:
+    """Why a stage is passed by: after a failure the dearer ones are, but overfit tells what a failed engine means. ""
+    where it is to run."""
+    by_name = {report.name: report for report in reports}
+    smoke = by_name.get(SMOKE)
+    if smoke is not None and smoke.verdict == INCONCLUSIVE and not smoke.evidence.get("steps"):
+        return "the script did not come to a step in smoke"
+    before = [name for name in (SMOKE, ENGINE, OVERFIT, LR, SUBSET) if STAGES.index(name) < STAGES.index(stage)]
+    failed = [name for name in before if name in by_name and by_name[name].verdict == FAIL]
+    if not failed or (stage == OVERFIT and failed == [ENGINE]):
+        return ""
+    return f"{failed[0]} failed"

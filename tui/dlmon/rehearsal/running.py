@@ -86,9 +86,6 @@ class RunWatch:
         lines = list(self._output.lines)[-LAST_LINES:]
         return tuple([*lines, self._output.partial] if self._output.partial else lines)
 
-    def training_begun(self) -> bool:
-        return reached(self.folder, control.STAGE_TRAINING)
-
     def torch_imported(self) -> bool:
         return reached(self.folder, control.STAGE_TORCH_READY)
 
