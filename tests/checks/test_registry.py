@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -105,6 +106,11 @@ def test_evidence_is_plain_json_whatever_the_numbers_are() -> None:
 def test_families_are_all_loaded() -> None:
     assert len(all_checks()) == len({registered.id for registered in all_checks()})
     assert set(registry.FAMILIES) == {registered.run.__module__.rpartition(".")[2] for registered in all_checks()}
+
+
+def test_every_check_can_be_pickled_with_the_judge_that_holds_it() -> None:
+    for registered in all_checks():
+        assert pickle.loads(pickle.dumps(registered)).id == registered.id
 
 
 def test_an_idle_run_is_not_judged_again() -> None:

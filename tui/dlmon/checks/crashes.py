@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from dlmon.checks.crash_autograd import autograd_story
 from dlmon.checks.crash_checkpoints import checkpoint_story
@@ -19,7 +20,7 @@ from dlmon.checks.crash_types import device_story, type_story
 from dlmon.checks.crash_workers import worker_story
 from dlmon.checks.finding import ERROR, Finding
 from dlmon.checks.frames import shapes_in_reach, user_line
-from dlmon.checks.registry import Check, check
+from dlmon.checks.registry import check
 from dlmon.state.snapshot import FAILED, STOPPED, RankFacts, RunSnapshot
 from dlmon_probes import events
 
@@ -101,16 +102,17 @@ def _told(id: str, facts: RankFacts, crash: events.Crash) -> Story:
     return _STORIES[id](crash, facts) or Story(_first_line(crash) + layer, _ADVICE[id])
 
 
-def _judge_of(id: str) -> Check:
-    """The check of one kind of crash."""
+@dataclass(frozen=True)
+class _Crashed:
+    """The check of one kind of crash. Not a closure: a replay pickles its judge, checks and all."""
 
-    def judge(snapshot: RunSnapshot) -> Iterator[Finding]:
-        found = _crash(snapshot, id)
+    id: str
+
+    def __call__(self, snapshot: RunSnapshot) -> Iterator[Finding]:
+        found = _crash(snapshot, self.id)
         if found:
             facts, crash, place = found
-            yield _finding(id, facts, crash, _told(id, facts, crash), place)
-
-    return judge
+            yield _finding(self.id, facts, crash, _told(self.id, facts, crash), place)
 
 
 def _oom(snapshot: RunSnapshot) -> Iterator[Finding]:
@@ -123,7 +125,7 @@ def _oom(snapshot: RunSnapshot) -> Iterator[Finding]:
 
 check("crash.oom", needs=NEEDS)(_oom)
 for _id in _STORIES:
-    check(_id, needs=NEEDS)(_judge_of(_id))
+    check(_id, needs=NEEDS)(_Crashed(_id))
 
 
 @check("crash.killed", needs=NEEDS)
