@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlmon_probes import events, events_data, events_loop, events_machine, events_model, events_watch
+from dlmon_probes import events, events_data, events_loop, events_machine, events_model, events_predictions, events_watch
 
 KINDS: dict[str, type[Any]] = {
     **events.KINDS,
@@ -15,6 +15,7 @@ KINDS: dict[str, type[Any]] = {
             *events_model.EVENTS,
             *events_loop.EVENTS,
             *events_machine.EVENTS,
+            *events_predictions.EVENTS,
             *events_watch.EVENTS,
         )
     },

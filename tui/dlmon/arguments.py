@@ -9,7 +9,10 @@ import click
 
 from dlmon.errors import UserError
 
-COMMANDS = ("run", "check", "step", "review", "attach", "ls", "replay", "findings", "explain", "doctor")
+COMMANDS = (
+    "run", "check", "step", "review", "attach", "ls", "mark", "prune", "replay", "findings", "report", "compare",
+    "export", "explain", "doctor",
+)  # fmt: skip
 
 
 class Group(click.Group):
@@ -59,7 +62,9 @@ _WITH_VALUE = frozenset(
     {
         "--runs-dir", "--name", "--python", "--overhead", "--theme", "--speed",
         "--stages", "--timeout", "--overfit-steps", "--fraction", "--junit",
-        "--break-when", "--stop-when", "--on-finding",
+        "--break-when", "--stop-when", "--on-finding", "--tensorboard",
+        "--filter", "--sort", "--tag", "--untag", "--note", "--older-than", "--keep", "-o", "--output", "--fail-if",
+        "--csv", "--parquet", "--jsonl", "--asciicast",
     }
 )  # fmt: skip
 

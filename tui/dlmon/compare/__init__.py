@@ -1,0 +1,1 @@
+"""Runs beside each other: what was changed, and what came of it."""

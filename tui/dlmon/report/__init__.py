@@ -1,0 +1,1 @@
+"""The evidence pack of a run, made from its log alone."""
