@@ -752,13 +752,17 @@ class Signal:
 
 @dataclass(frozen=True)
 class Exit:
-    """The child ended. code: as a shell would report it (128+n on signal n). signal: its name, "" without one."""
+    """The child ended. code: as a shell would report it (128+n on signal n). signal: its name, "" without one.
+
+    recorded False: the log was made of another tool's, which ends here and knows of no exit code; code is 0 then.
+    """
 
     kind: ClassVar[str] = "exit"
     t: float
     code: int
     seconds: float
     signal: str = ""
+    recorded: bool = True
 
 
 Event = Union[

@@ -56,9 +56,11 @@ class Predictions:
     for VALUES, at 0, 0.05, 0.25, 0.5, 0.75, 0.95, 1; mae, rmse, r2 over all elements. perplexity: exp of the mean
     loss over the counted positions. wrong: the samples whose answers are the most surely wrong, most wrong first;
     unsure: right ones with the least confidence, least first. At most 64 each.
+    stride: of large outputs every so manyth row or position was looked at. actual_counts, predicted_counts: how often
+    each class was actual and predicted, told where cells were cut off.
     """
 
-    kind: ClassVar[str] = "predictions"
+    kind: ClassVar[str] = "answers"  # "predictions" are the spread of outputs, see events_model
     t: float
     step: int
     loader: int
@@ -85,6 +87,9 @@ class Predictions:
     output_path: str = ""
     target_path: str = ""
     where: Optional[Where] = None
+    stride: int = 1
+    actual_counts: list[int] = field(default_factory=list)
+    predicted_counts: list[int] = field(default_factory=list)
 
 
 EVENTS: tuple[type[Any], ...] = (Predictions,)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlmon_probes import events, events_data, events_loop, events_machine, events_model, events_predictions, events_watch
+from dlmon_probes import (
+    events,
+    events_data,
+    events_loop,
+    events_machine,
+    events_model,
+    events_predictions,
+    events_watch,
+)
 
 KINDS: dict[str, type[Any]] = {
     **events.KINDS,

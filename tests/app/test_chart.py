@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from dlmon.app.chart import Curve, Marks, Picture, draw
 from dlmon.app.glyphs import ASCII, UNICODE, Glyphs
 from dlmon.app.lines import text_of, width
-from dlmon.app.reduction import columns_of, means_of
-from dlmon.app.scale import horizontal, nice, vertical
+from dlmon.plot.reduction import columns_of, means_of
+from dlmon.plot.scale import horizontal, nice, vertical
 from dlmon.state.snapshot import Points
 
 

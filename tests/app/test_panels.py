@@ -340,4 +340,4 @@ def test_the_timeline_marks_findings_and_the_moment() -> None:
     assert shown.startswith(" playing ×2.00  50 s ━")
     assert shown.index("●") < shown.index("!")
     assert shown.rstrip().endswith("1 min 40 s")
-    assert "reading the run: 42 %" in text_of(timeline(Playback(0, 0, 1, True, 0.42), 80, UNICODE))
+    assert "(42 % read)" in text_of(timeline(Playback(0, 0, 1, True, 0.42), 80, UNICODE))

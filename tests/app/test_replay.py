@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dlmon.app import replay
 from dlmon.app.monitor_app import MonitorApp
 from dlmon.app.recording import Recording
 from dlmon.app.replay import ReplaySource, first_speed
@@ -154,6 +155,34 @@ def test_findings_one_after_the_other(tmp_path: Path) -> None:
     assert source.to_finding(-1) is not found
 
 
+def test_the_first_frame_does_not_wait_until_the_run_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "LOAD_SECONDS", 0.0)  # a portion between two frames
+    source = ReplaySource(runs.training(tmp_path / "run", steps=20_000, block=5), Clock())
+    first = source.poll()
+    assert first is not None and first.view is not None and first.playback is not None
+    assert first.behind and first.playback.loading == 0
+    assert first.view.snapshot.state != "finished"
+    assert first.playback.length == pytest.approx(201.5)
+    source.seek_by(100)
+    shares, steps = [], []
+    while (frame := source.poll()) is not None:
+        assert frame.playback is not None and frame.view is not None
+        shares.append(1.0 if frame.playback.loading is None else frame.playback.loading)
+        steps.append(frame.view.snapshot.step)
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 3
+    assert steps == sorted(steps) and steps[-1] == 20_000, "the end fills in"
+
+
+def test_speeds_from_a_tenth_to_a_thousand(tmp_path: Path) -> None:
+    source, _ = ready(runs.training(tmp_path / "run"))
+    for factor, bound in ((0.5, 0.1), (2.0, 1000.0)):
+        for _ in range(20):
+            source.change_speed(factor)
+        frame = source.poll()
+        assert frame is not None and frame.playback is not None
+        assert frame.playback.speed <= bound if factor < 1 else frame.playback.speed >= bound
+
+
 def test_the_first_speed_shows_a_long_run_in_a_minute() -> None:
     assert first_speed(40.0) == 1.0
     assert first_speed(3600.0) == 64.0
@@ -161,13 +190,12 @@ def test_the_first_speed_shows_a_long_run_in_a_minute() -> None:
 
 async def test_keys_of_the_replay_screen(tmp_path: Path) -> None:
     folder = runs.training(tmp_path / "run", crashed=True)
-    source, _ = ready(folder)
+    source = ReplaySource(folder, Clock())
     monitor = ReplayMonitor(settings_for(folder, ascii=False, theme=None, environ={}), source)
     app = MonitorApp(monitor, lambda: source)
 
     def shown() -> str:
-        frame = source.poll()
-        if frame is not None:
+        while (frame := source.poll()) is not None:
             monitor.show(frame)
         return text_of(monitor)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dlmon.catalogue.rows import rehearsal_row, row
 from dlmon.checks.finding import Abstained, Finding, Judgement
 from dlmon.headless import findings
-from dlmon.headless.listing import rehearsal_row, row, table
+from dlmon.headless.listing import table
 from dlmon.launch import requests
 from dlmon.record.manifest import Outcome
 from dlmon.rehearsal.report import Record, StageReport, write_record
@@ -69,7 +70,7 @@ def test_a_torn_or_strange_end_does_not_hide_what_is_before_it(tmp_path: Path) -
 def test_the_table_is_aligned(tmp_path: Path) -> None:
     rows = [row(open_run(recorded(tmp_path / name))) for name in ("a", "a-much-longer-name")]
     lines = table(rows)
-    assert lines[0].split() == ["run", "state", "steps", "loss", "time", "exit"]
+    assert lines[0].split() == ["run", "state", "steps", "loss", "time", "exit", "size"]
     assert len({line.index("finished") for line in lines[1:]}) == 1
     assert len({len(line) for line in lines}) == 1
 

@@ -79,3 +79,14 @@ def test_however_it_grows_every_line_comes_once(
         while some := tail.read(block=data.draw(st.integers(1, 64))):
             got += some
     assert got == lines
+
+
+def test_a_part_of_a_file_stays_the_same_part(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\nthree\nfour\n")
+    tail = Tail(path, offset=4, end=14)
+    assert tail.read(block=5) == [b"two"] and tail.start == 4 and tail.offset == 8
+    assert tail.read() == [b"three"] and tail.start == 8
+    assert tail.read() == []
+    os.truncate(path, 3)
+    assert tail.read() == [], "what is gone is not read again from the start"

@@ -146,3 +146,14 @@ def test_passes_of_data_without_length_are_not_guessed() -> None:
     passes.loader(loader(None))
     passes.steps(steps([32], [1]))
     assert passes.text() == ""
+
+
+def test_a_block_told_in_two_parts_is_one_block() -> None:
+    whole, parts = StepClock(), StepClock()
+    for clock in (whole, parts):
+        clock.block(0, 1.0, 10.0, 10)
+    whole.block(10, 12.0, 30.0, 20)
+    parts.block(10, 12.0, 14.0, 3)
+    parts.continue_last()
+    parts.block(13, 20.0, 30.0, 17)
+    assert [parts.steps_at(t / 4) for t in range(130)] == [whole.steps_at(t / 4) for t in range(130)]

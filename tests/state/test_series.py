@@ -112,3 +112,51 @@ def test_blocks_and_single_values_give_the_same(values: list[float], data: st.Da
     assert one.points.mean == pytest.approx(block.points.mean)
     assert one.points.step == block.points.step and one.points.low == block.points.low
     assert (one.first, one.recent, one.points.last) == (block.first, block.recent, block.points.last)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-100, 100) | st.just(math.nan)), max_size=400), st.data())
+def test_one_at_a_time_or_with_looks_between_it_is_the_same_series(
+    rows: list[tuple[int, float]], data: st.DataObject
+) -> None:
+    one, other = Series("a", "tensorboard", most=16), Series("a", "tensorboard", most=16)
+    step = 0
+    for ahead, value in rows:
+        step += ahead
+        one.append(step, value)
+        other.extend(step, [value])
+        if data.draw(st.booleans()):
+            one.view()
+    assert repr(one.view()) == repr(other.view())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=60), st.integers(0, 60), st.integers(0, 40))
+def test_a_block_that_comes_in_two_parts_makes_no_difference(values: list[float], cut: int, before: int) -> None:
+    whole, parts = Series("a", "loss", most=8), Series("a", "loss", most=8)
+    for series in (whole, parts):
+        series.extend(0, [0.5] * before)
+    whole.extend(before, values)
+    parts.extend(before, values[:cut])
+    parts.extend(before + len(values[:cut]), values[cut:])
+    assert parts.view().points.low == whole.view().points.low
+    assert parts.view().points.mean == pytest.approx(whole.view().points.mean, rel=1e-12, abs=1e-12)
+    assert parts.view().recent == whole.view().recent
+
+
+def test_a_view_stays_as_it_was_though_it_is_looked_at_later() -> None:
+    series = Series("loss", "loss", most=8)
+    series.extend(0, [1.0, 2.0, 3.0])
+    before = series.view()
+    series.extend(3, [4.0] * 100)
+    assert before.points.step == (0, 1, 2) and before.points.high == (1.0, 2.0, 3.0)
+    assert before.recent == ((0, 1.0), (1, 2.0), (2, 3.0)) and len(before.smoothed) == 3
+    assert before.points is before.points
+
+
+def test_an_absurd_step_is_refused_at_once() -> None:
+    series = Series("loss", "loss")
+    for attempt in (lambda: series.append(10**30, 1.0), lambda: series.extend(10**30, [1.0])):
+        with pytest.raises(OverflowError):
+            attempt()
+    assert series.view().count == 0

@@ -18,8 +18,10 @@ from dlmon_probes.training.data import DataProbe
 from dlmon_probes.training.evaluation_pass import Pass
 from dlmon_probes.training.formula_search import FormulaSearch
 from dlmon_probes.training.forwards import ForwardWatch, watch_of
+from dlmon_probes.training.indices import indices_of_rows
 from dlmon_probes.training.loop import Loop
 from dlmon_probes.training.names import walk
+from dlmon_probes.training.predictions import Predictor
 
 NAME = "evaluation"
 FIRST_CALLS = 4_000  # model calls after which the first watch ends if no backward came: rollouts
@@ -42,6 +44,7 @@ class EvaluationProbe:
         self._search = FormulaSearch(agent, loop)
         self._with_parameters: dict[int, tuple[Any, bool]] = {}
         self._calls = 0
+        self.predictor = Predictor(agent)
         self._spent = 0.0
         self._born = perf_counter()
         self._open()
@@ -80,6 +83,8 @@ class EvaluationProbe:
         if not grad and not self._watch.available:
             self._agent.set_phase("evaluating")
         self._watch.forget_call()
+        wanted = not current.predictions.given_up
+        current.pulled(indices_of_rows(self._agent, loader, rows) if wanted else None)
         self._earlier, self._batch = self._batch, structures.leaves(batch, 8)
 
     def _pass_of(self, loader: int, iterator: int) -> Pass:
@@ -87,7 +92,7 @@ class EvaluationProbe:
             self._settle(done)
         key = (iterator, "")
         if key not in self._passes:
-            self._passes[key] = found = Pass(loader, iterator, self._agent.step)
+            self._passes[key] = found = Pass(loader, iterator, self._agent.step, self.predictor)
             self._agent.attention = True
             if not self._watch.available:  # model calls are not watched: the loop's line has to do
                 found.where = callsite.where(callsite.caller())
@@ -97,7 +102,7 @@ class EvaluationProbe:
     def loader_ended(self, _loader: int, iterator: int) -> None:
         found = self._passes.get((iterator, ""))
         if found is not None:
-            found.exhausted = True
+            found.loader_ended()
             if found is self._current:
                 self._earlier, self._batch = self._batch, []
 
@@ -136,7 +141,7 @@ class EvaluationProbe:
                     self._current.criterion(module, args, output, structures.rows(args) or 0)
         elif self._belongs(module):
             self._model_called(module, args, kwargs, output, grad)
-        self._spend(perf_counter() - began)
+        self._spend(perf_counter() - began - self.predictor.take())
 
     def _model_called(self, module: Any, args: Any, kwargs: Any, output: Any, grad: bool) -> None:
         self._calls += 1
@@ -178,7 +183,7 @@ class EvaluationProbe:
         name = callers.split_name()
         key = (-1, name)
         if key not in self._passes:
-            self._passes[key] = Pass(-1, -1, self._agent.step, name)
+            self._passes[key] = Pass(-1, -1, self._agent.step, self.predictor, name)
             self._agent.attention = True
         self._current = self._passes[key]
         return self._current
@@ -233,7 +238,8 @@ class EvaluationProbe:
         if self._loaders is not None and found.rows_with_grad:
             self._loaders.not_trained_on(found.rows_with_grad)
         self._agent.governor.pay_for(NAME, found.spent)
-        found.tell(self._agent)
+        unseen_why = "" if self._watch.available else "the program compiles: calls of its modules are not followed"
+        found.tell(self._agent, unseen_why)
 
     def _settle_all(self) -> None:
         for found in list(self._passes.values()):
@@ -253,6 +259,7 @@ def install(agent: Agent, loop: Loop) -> None:
     if loaders is not None:
         agent.guard(NAME, loaders.on_pull, probe.pulled)
         agent.guard(NAME, loaders.on_end, probe.loader_ended)
+        agent.guard(NAME, loaders.on_pass, probe.predictor.begins)
     switches.install(agent, probe.switched)
     agent.guard(NAME, agent.before_backward, probe.at_backward)
     agent.guard(NAME, agent.sampled_after_backward, probe.after_sampled_backward)

@@ -11,6 +11,8 @@ from dlmon_probes.training import loss_formula, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.loss_formula import Formula, Forward
 from dlmon_probes.training.names import walk
+from dlmon_probes.training.pass_batches import PassBatches
+from dlmon_probes.training.predictions import PassPredictions, Predictor
 
 MOST_LOGITS = 2_000_000  # elements of logits looked at per batch; of larger ones every k-th row
 IGNORED = -100  # the label that torch's losses leave out
@@ -68,7 +70,9 @@ class Hits:
 class Pass:
     """Batches that went through the model with no backward. loader and iterator are -1 where there is no loader."""
 
-    def __init__(self, loader: int, iterator: int, step: int, name: str = "") -> None:
+    def __init__(self, loader: int, iterator: int, step: int, predictor: Predictor, name: str = "") -> None:
+        self._at = PassBatches(alone=loader < 0)
+        self.predictions = PassPredictions(predictor, self._at, loader, name)
         self.loader = loader
         self.iterator = iterator
         self.step = step
@@ -92,6 +96,16 @@ class Pass:
         self._criterion, self._output, self._computed = Mean(), Mean(), Mean()
         self._by_criterion, self._by_formula = Hits(), Hits()
         self._since_criterion = 0
+
+    def pulled(self, indices: Optional[list[int]]) -> None:
+        """The loader handed out a batch. indices: of its samples in the data set, where they are known."""
+        self.predictions.pulled()
+        self._at.pulled(indices)
+
+    def loader_ended(self) -> None:
+        self.exhausted = True
+        self.predictions.pulled()
+        self._at.ended()
 
     def noted(self, grad: bool, training: bool) -> None:
         """The model was called, with or without gradients, in training or evaluation mode."""
@@ -122,6 +136,9 @@ class Pass:
         if returned is not None:
             self._output.add(returned, rows)
         formula = formula or loss_formula.conventional(forward)
+        another = self._at.called(forward, rows)
+        formula = self._at.formula_here(formula)
+        self.predictions.forward(forward, rows, formula, another)
         if formula is None:
             return
         output, target = forward.tensor("outputs", formula.output), forward.tensor(formula.source, formula.target)
@@ -139,6 +156,7 @@ class Pass:
     def criterion(self, module: Any, args: Any, output: Any, rows: int) -> None:
         """A call of a loss module after the model: the first one for each batch is the loss."""
         self._since_criterion += 1
+        self.predictions.criterion(module, args, rows)
         if self._since_criterion > 1 or output.numel() != 1 or tensors.local(output) is None:
             return
         summed = module.__dict__.get("reduction") == "sum"
@@ -163,8 +181,9 @@ class Pass:
 
     # ------------------------------------------------------------ telling
 
-    def tell(self, agent: Agent) -> None:
-        """Write the Evaluation event once the numbers have arrived."""
+    def tell(self, agent: Agent, unseen: str = "") -> None:
+        """Write the Evaluation event once the numbers have arrived, and Predictions beside it. unseen: what kept model
+        calls from being seen."""
         sources = [("criterion", self._criterion), ("output", self._output), ("computed", self._computed)]
         loss_from, loss = next(((name, mean) for name, mean in sources if mean.count), ("", None))
         if loss is None and self.loader < 0:
@@ -188,6 +207,7 @@ class Pass:
 
         with tensors.immune():
             agent.later([loss.vector if loss is not None else None, hits.vector], done)
+        self.predictions.tell(self.step, self.loader, self.name, samples, self.where, unseen)
 
 
 def returned_loss(forward: Forward) -> Optional[Any]:

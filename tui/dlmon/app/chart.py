@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from dlmon.app.glyphs import Glyphs
 from dlmon.app.lines import Line, Span
-from dlmon.app.raster import PATTERNS, Raster
-from dlmon.app.reduction import Band, column_of, columns_of, means_of, visible
-from dlmon.app.scale import Axis, horizontal, vertical
+from dlmon.plot.raster import PATTERNS, Raster
+from dlmon.plot.reduction import Band, column_of, columns_of, means_of, visible
+from dlmon.plot.scale import Axis, horizontal, vertical
 from dlmon.state.snapshot import Points
 
 SERIES_ROLES = ("series0", "series1", "series2", "series3", "series4", "series5")

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 LIVE, REPLAY, BOTH = "live", "replay", "both"
 STEP, EVIDENCE = "step", "evidence"  # the rehearsal's checklist, and what one of its stages has to show
+BROWSE, OVERLAY = "browse", "overlay"  # the list of runs, and curves of several of them
 EVERY = "every"
 
 REHEARSAL, STAGE, PAGES = "rehearsal", "the running stage", "evidence"
 RUN, PLAYBACK, MOVE = "the run", "replay", "moving about"
 CHART, TABLES, SCREEN = "loss chart", "tables and output", "screen"
-GROUPS = (REHEARSAL, STAGE, PAGES, RUN, PLAYBACK, MOVE, CHART, TABLES, SCREEN)
+RUNS, LIST = "runs", "the list"
+GROUPS = (RUNS, LIST, REHEARSAL, STAGE, PAGES, RUN, PLAYBACK, MOVE, CHART, TABLES, SCREEN)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,40 @@ _EVIDENCE_KEYS = (
     Key("f", "f", "fold", "gradients by module, or by parameter", PAGES, EVIDENCE),
     Key("escape,q,e,o", "q", "close", "back to the checklist", PAGES, EVIDENCE, "back"),
 )
+_BROWSE_KEYS = (
+    Key("enter", "enter", "open", "open the run: live while it goes on, else as a replay", RUNS, BROWSE, "open"),
+    Key("space", "space", "mark", "mark the run, or take the mark away", RUNS, BROWSE, "mark"),
+    Key("c", "c", "compare", "lay the curves of the marked runs over each other", RUNS, BROWSE, "compare"),
+    Key("r", "r", "report", "write the evidence pack of the run, the marked ones beside it", RUNS, BROWSE, "report"),
+    Key("t", "t", "tag", "give the run tags", RUNS, BROWSE, "tag"),
+    Key("n", "n", "note", "write a note on the run", RUNS, BROWSE, "note"),
+    Key("d", "d", "prune", "remove the marked runs, or this one: it shows them and asks", RUNS, BROWSE, "prune"),
+    Key(
+        "slash", "/", "filter", "filter: failed tag:x note:x loss<0.1 older:7d, - turns around", LIST, BROWSE, "filter"
+    ),
+    Key("o", "o", "sort(1)", "sort by the next column, the one before", LIST, BROWSE, "sort"),
+    Key("O", "O", "sort(-1)", "", LIST, BROWSE),
+    Key("i", "i", "turn", "turn the order around", LIST, BROWSE),
+    Key("up,k", "↑", "choose(-1)", "choose a run", LIST, BROWSE),
+    Key("down,j", "↓", "choose(1)", "", LIST, BROWSE),
+    Key("pageup", "pgup", "choose_page(-1)", "a page up, down", LIST, BROWSE),
+    Key("pagedown", "pgdn", "choose_page(1)", "", LIST, BROWSE),
+    Key("home", "home", "edge(-1)", "to the start, to the end", LIST, BROWSE),
+    Key("end", "end", "edge(1)", "", LIST, BROWSE),
+    Key("escape", "esc", "back", "drop the marks, then the filter", LIST, BROWSE),
+    Key("q,ctrl+c", "q", "leave", "leave", RUNS, BROWSE, "leave"),
+    Key("T", "T", "theme", "next theme: dark, light, terminal, plain", SCREEN, BROWSE),
+)
+_OVERLAY_KEYS = (
+    Key("c,tab,right", "c", "next_chart(1)", "next series, the one before", CHART, OVERLAY, "series"),
+    Key("C,shift+tab,left", "C", "next_chart(-1)", "", CHART, OVERLAY),
+    Key("l", "l", "log_scale", "logarithmic scale", CHART, OVERLAY, "log scale"),
+    Key("x", "x", "time_axis", "over steps, or over the time since the start", CHART, OVERLAY, "steps/time"),
+    Key("m", "m", "smooth", "averages, or the values themselves", CHART, OVERLAY, "smooth"),
+    Key("plus,equals_sign", "+", "zoom_chart(1)", "fewer, more steps at once", CHART, OVERLAY),
+    Key("minus", "-", "zoom_chart(-1)", "", CHART, OVERLAY),
+    Key("q,ctrl+c,escape", "q", "leave", "leave", RUN, OVERLAY, "back"),
+)
 
 KEYMAP: tuple[Key, ...] = (
     Key("question_mark,f1", "?", "help", "all keys", SCREEN, EVERY, "help"),
@@ -120,19 +156,28 @@ KEYMAP: tuple[Key, ...] = (
     Key("c", "c", "next_chart", "next series: loss, accuracy, what the script logs", CHART),
     Key("n", "n", "finding(1)", "next, previous line that was searched for", TABLES, LIVE),
     Key("N", "N", "finding(-1)", "", TABLES, LIVE),
+    Key("p", "p", "predictions", "what the model answered in the last evaluation: classes, samples", TABLES),
     Key("slash", "/", "filter", "filter parameters, search the output", TABLES, short="filter"),
     Key("f", "f", "fold", "gradient health by module, or by parameter", TABLES),
     Key("t", "t", "theme", "next theme: dark, light, terminal, plain", SCREEN, EVERY),
     Key("s", "s", "screenshot", "save the screen as SVG in the run's folder", SCREEN, EVERY),
     *_REHEARSAL_KEYS,
     *_EVIDENCE_KEYS,
+    *_BROWSE_KEYS,
+    *_OVERLAY_KEYS,
 )  # fmt: skip
 
 
 def keys_for(mode: str) -> tuple[Key, ...]:
-    """The keys of a live or an attached screen ("live"), of a replay, of a rehearsal ("step") or of its evidence."""
+    """The keys of a live or an attached screen ("live"), of a replay, of a rehearsal ("step") or of its evidence, of
+    the list of runs ("browse") or of several runs' curves. A mode's own key goes before one of every mode."""
     shared = (EVERY, BOTH) if mode in (LIVE, REPLAY) else (EVERY,)
-    return tuple(key for key in KEYMAP if key.mode == mode or key.mode in shared)
+    own = {name for key in KEYMAP if key.mode == mode for name in key.keys.split(",")}
+    return tuple(
+        key
+        for key in KEYMAP
+        if key.mode == mode or (key.mode in shared and (key.mode != EVERY or own.isdisjoint(key.keys.split(","))))
+    )
 
 
 def footer_keys(mode: str, *, over: bool = False, without: Container[str] = ()) -> Iterator[tuple[str, str]]:
@@ -175,7 +220,7 @@ def keys_markdown() -> str:
         for group, keys in grouped(mode):
             if told is not None and group not in told:
                 continue
-            where = {LIVE: group, REPLAY: "replay", STEP: "`dlmon step`", EVIDENCE: "its evidence"}[mode]
+            where = _WHERE.get(mode, group)
             rows += [f"| {_as_code(label)} | {description} | {where} |" for label, description in keys]
     return "\n".join(rows) + "\n"
 
@@ -183,6 +228,11 @@ def keys_markdown() -> str:
 # The groups of each mode in the documentation, so that nothing is told twice; None: all of them.
 _TOLD: dict[str, tuple[str, ...] | None] = {
     LIVE: None, REPLAY: (PLAYBACK, RUN), STEP: (REHEARSAL, STAGE, MOVE, CHART), EVIDENCE: (PAGES, MOVE),
+    BROWSE: (RUNS, LIST, SCREEN), OVERLAY: (CHART, RUN),
+}  # fmt: skip
+_WHERE = {
+    REPLAY: "replay", STEP: "`dlmon step`", EVIDENCE: "its evidence", BROWSE: "`dlmon ls`",
+    OVERLAY: "`dlmon compare --screen`",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SLOWEST, FASTEST = 1 / 16, 4096.0
 SHOWN_SECONDS = 60.0  # the first speed is chosen so that the run takes about this long
+LOAD_SECONDS = 0.4  # reading on between two frames, while there is something left to read
 SEEK_PART = 100  # ← and → move by this part of the run
 
 
@@ -38,38 +39,43 @@ class ReplaySource:
         self._speed = 1.0
         self._playing = True
         self._asked: float | None = None  # clock of the last poll
-        self._drawn: tuple[float, float, bool] | None = None
+        self._drawn: tuple[float, float, bool, float] | None = None
         self._read_to = 0  # bytes of output.log
         self._held_step = (-1.0, 0)  # position, and the step that was asked for there
 
     # ---- the feed's side
 
     def poll(self) -> Frame | None:
-        if self._loaded < 1:
-            self._load()
-            return Frame(playback=self._playback(), behind=True)
+        if self._recording is None:
+            self._open()
+        elif self._loaded < 1:
+            self._load(self._recording)
+        assert self._recording is not None
         with self._lock:
             self._move()
-            drawn = (self._position, self._speed, self._playing)
+            drawn = (self._position, self._speed, self._playing, self._loaded)
             if drawn == self._drawn:
                 return None
             self._drawn = drawn
             position, playback = self._position, self._playback()
-        assert self._recording is not None
-        return Frame(self._recording.seek(position), self._output_at(position), playback)
+        behind = self._loaded < 1
+        return Frame(self._recording.seek(position), self._output_at(position), playback, behind)
 
-    def _load(self) -> None:
+    def _open(self) -> None:
+        """What the head and the tail of the run say is shown before it is read."""
         from dlmon.app.recording import Recording
 
-        if self._recording is None:
-            self._recording = Recording(self._folder)
-        started = self._clock()
-        while self._loaded < 1 and self._clock() - started < 0.2:
-            self._loaded = self._recording.load()
-        if self._loaded >= 1:
-            with self._lock:
-                self._speed = first_speed(self._recording.length)
-                self._asked = self._clock()
+        recording = Recording(self._folder)
+        with self._lock:
+            self._recording = recording
+            self._speed = first_speed(recording.length)
+            self._asked = self._clock()
+
+    def _load(self, recording: Recording) -> None:
+        until = time.monotonic() + LOAD_SECONDS
+        self._loaded = recording.load()
+        while self._loaded < 1 and time.monotonic() < until:
+            self._loaded = recording.load()
 
     def _move(self) -> None:
         """Let the time pass that went by since the last poll."""
@@ -87,7 +93,7 @@ class ReplaySource:
         self._position = min(self._length(), max(0.0, second))
 
     def _playback(self) -> Playback:
-        found = self._recording.findings if self._recording is not None and self._loaded >= 1 else []
+        found = self._recording.findings if self._recording is not None else []
         loading = None if self._loaded >= 1 else self._loaded
         return Playback(self._position, self._length(), self._speed, self._playing, loading, tuple(found))
 
@@ -131,7 +137,7 @@ class ReplaySource:
 
     def hold_at_step(self, step: int) -> None:
         """Stop playing, at the moment that `step` steps were done."""
-        if self._recording is None or self._loaded < 1:
+        if self._recording is None:
             return
         second = self._recording.second_of_step(max(0, step - 1))
         if second is not None:
@@ -151,7 +157,7 @@ class ReplaySource:
 
     def to_finding(self, direction: int) -> FindingAt | None:
         """Hold where the next (1) or the previous (-1) finding was raised; it, or None where there is none."""
-        if self._recording is None or self._loaded < 1:
+        if self._recording is None:
             return None
         found = self._recording.findings
         margin = 1e-6

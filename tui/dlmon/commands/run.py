@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlmon import text
 from dlmon.errors import FAILED, reason
@@ -18,6 +19,9 @@ from dlmon.record.manifest import read_manifest
 from dlmon.runs import short, shown_name
 from dlmon.watch import start as watch
 from dlmon.watch.orders import Orders
+
+if TYPE_CHECKING:
+    from dlmon.interop.mirror import Mirroring
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,15 @@ def run(
     overhead: float,
     look: Look,
     orders: Orders,
+    tensorboard: str | None = None,
 ) -> int:
-    """Start and follow; the exit code of the training, or 0 after leaving it running. Raises UserError."""
+    """Start and follow; the exit code of the training, or 0 after leaving it running. Raises UserError.
+
+    tensorboard: a folder that gets the run as TensorBoard events while it goes on.
+    """
     look.check()
     orders.check()
+    events_folder = _events_folder(tensorboard)
     built = command.build(argv, module=module, literal=literal, python=python)
     forwarder = None if look.on_screen else Forwarder()
     if forwarder is not None:
@@ -65,6 +74,7 @@ def run(
     started = start.start(built, runs, name=name, overhead=overhead)
     # From here on the training is on its way: what is imported now is imported beside torch.
     watching = _watch(started.folder, orders)
+    mirroring = _mirror(started.folder, events_folder)
     if forwarder is None:
         code = show(started.folder, "live", look)
         over = _over(started.folder)
@@ -74,9 +84,31 @@ def run(
 
         ended = follow(started.folder, as_json=look.as_json, forwarder=forwarder)
         code, over = FAILED if ended is None else ended, True
-    if watching is not None and over:
-        Console().say(watching.finish())
+    for beside in (watching, mirroring):
+        if beside is not None and over:
+            Console().say(beside.finish())
     return code
+
+
+def _events_folder(given: str | None) -> Path | None:
+    if given is None:
+        return None
+    from dlmon.interop import mirror
+
+    return mirror.check(given)
+
+
+def _mirror(folder: Path, target: Path | None) -> Mirroring | None:
+    """The live mirror, in a process of its own. Without it the training goes on all the same."""
+    if target is None:
+        return None
+    from dlmon.interop import mirror
+
+    try:
+        return mirror.start(folder, target)
+    except OSError as error:
+        Console().say([f"no TensorBoard events are written: {reason(error)}"])
+        return None
 
 
 def _watch(folder: Path, orders: Orders) -> watch.Watching | None:
@@ -93,12 +125,12 @@ def _over(folder: Path) -> bool:
     return manifest is not None and manifest.outcome is not None
 
 
-def show(folder: Path, mode: str, look: Look) -> int:
-    """Open the screen on a run; mode: "live", "attach" or "replay". Returns the exit code."""
+def show(folder: Path, mode: str, look: Look, *, back: str = "") -> int:
+    """Open the screen on a run; mode: "live", "attach" or "replay". Returns the exit code. back: as of `run_app`."""
     _take_keys_from_terminal()
     from dlmon.app.main import run_app
 
-    code = run_app(folder, mode=mode, ascii=look.ascii, theme=look.theme)
+    code = run_app(folder, mode=mode, ascii=look.ascii, theme=look.theme, back=back)
     if mode == "live":
         _say_how_it_ended(folder)
     return code

@@ -137,11 +137,12 @@ def _time(snapshot: RunSnapshot) -> str:
 
 def evaluation_line(view: EvaluationView) -> str:
     event = view.event
+    size = text.plural(event.samples, "sample") if event.samples else text.plural(event.batches, "batch", "batches")
     parts = [
         f"loss {text.number(event.loss)}" if event.loss is not None else "",
         f"accuracy {text.percent(event.accuracy)}" if event.accuracy is not None else "",
-        f"{text.plural(event.samples, 'sample') if event.samples else text.plural(event.batches, 'batch', 'batches')}"
-        f" in {text.duration(event.seconds)}",
+        # A log of another tool tells of neither.
+        f"{size} in {text.duration(event.seconds)}" if event.samples or event.batches else "",
     ]
     who = f" on rank {view.rank}" if view.rank else ""
     return f"evaluation at step {text.count(event.step)}{who}: {', '.join(part for part in parts if part)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from dlmon.headless.console import Console
@@ -11,14 +12,18 @@ from dlmon.headless.events import json_lines
 from dlmon.headless.narrator import STATUS_SECONDS, Narrator
 from dlmon.headless.output import OutputLines
 from dlmon.headless.summary import summary
+from dlmon.record.collector import collector_paused
 from dlmon.record.reader import Tagged
 from dlmon.runs import short
-from dlmon.view import RunFollower
+from dlmon.view import RunFollower, View
 from dlmon_probes import events
 
 # After these there may be something to say; between them a look every few seconds of the run's time is enough.
 _NOTABLE = (events.Phase, events.Evaluation, events.Crash, events.Exit, events.Control)
 _BLOCK = 512
+# Judging takes ten times as long as everything else between two looks: it is done again when the run is this much
+# longer, and at everything notable.
+_JUDGE_AGAIN = 0.04
 
 
 class _Pace:
@@ -60,11 +65,12 @@ def _replay_events(folder: Path, console: Console, pace: _Pace) -> None:
     reader = RunReader(folder)
     more = True
     while more and not console.broken:
-        batch = reader.read(_BLOCK, math.inf)
-        more = batch.more
-        if not pace.waits:
-            console.raw(json_lines(batch.events))
-            continue
+        with collector_paused():
+            batch = reader.read(_BLOCK, math.inf)
+            more = batch.more
+            if not pace.waits:
+                console.raw(json_lines(batch.events))
+                continue
         for item in batch.events:
             pace.wait_for(item.event.t)
             console.raw(json_lines([item]))
@@ -79,16 +85,20 @@ class _Replay:
         self._narrator = Narrator()
         self._output = OutputLines(folder)
         self._now = 0.0
+        self._began: float | None = None
         self._look_at = 0.0
+        self._judge_at = 0.0
+        self._judged: View | None = None
 
     def run(self) -> None:
         self._console.say([f"{self._folder.name}: replay of {short(self._folder)}"])
         more = True
         while more and not self._console.broken:
-            batch = self._follower.reader.read(_BLOCK, math.inf)
-            more = batch.more
-            for item in batch.events:
-                self._take(item)
+            with collector_paused():
+                batch = self._follower.reader.read(_BLOCK, math.inf)
+                more = batch.more
+                for item in batch.events:
+                    self._take(item)
         self._print_output(until=None)
         self._console.data(self._output.unfinished())
         self._follower.state.corrupt_lines = self._follower.reader.corrupt_lines
@@ -102,9 +112,20 @@ class _Replay:
         self._now = max(self._now, event.t)
         if isinstance(event, events.Output):
             self._print_output(until=event.offset)
-        if isinstance(event, _NOTABLE) or self._now >= self._look_at:
+        notable = isinstance(event, _NOTABLE)
+        if notable or self._now >= self._look_at:
             self._look_at = self._now + STATUS_SECONDS
-            self._console.say(self._narrator.look(self._follower.view(self._now)))
+            self._console.say(self._narrator.look(self._view(notable)))
+
+    def _view(self, judge: bool) -> View:
+        """The run now. judge: the checks are to look at it, whenever they did last."""
+        if self._began is None:
+            self._began = self._now
+        if judge or self._judged is None or self._pace.waits or self._now >= self._judge_at:
+            self._judge_at = self._now + _JUDGE_AGAIN * (self._now - self._began)
+            self._judged = self._follower.view(self._now)
+            return self._judged
+        return replace(self._judged, snapshot=self._follower.state.snapshot(self._now))
 
     def _print_output(self, until: int | None) -> None:
         self._console.data(self._output.more(until))

@@ -14,10 +14,13 @@ class Tail:
     that became shorter or was replaced is read from its start. `skipped` counts lines that were too long to hold.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0, end: int | None = None) -> None:
+        """offset: where to begin, the start of a line. end: read no further, and never from the start again."""
         self.path = path
         self.skipped = 0
-        self._offset = 0  # start of the first line not yet given out
+        self.start = offset  # of the first line that the last read gave
+        self._end = end
+        self._offset = offset  # start of the first line not yet given out
         self._inode: int | None = None
         self._seen = -1  # file size at which no further line was found
         self._skipping = False
@@ -35,6 +38,11 @@ class Tail:
             return []
 
     @property
+    def offset(self) -> int:
+        """Where the next read begins."""
+        return self._offset
+
+    @property
     def pending(self) -> bool:
         """True if the file has bytes that the last read did not look at."""
         size = self._size()
@@ -45,6 +53,8 @@ class Tail:
             status = self.path.stat()
         except OSError:
             return None
+        if self._end is not None:
+            return min(self._end, status.st_size)
         if status.st_ino != self._inode or status.st_size < self._offset:
             self._inode, self._offset, self._seen, self._skipping = status.st_ino, 0, -1, False
         return status.st_size
@@ -53,10 +63,12 @@ class Tail:
         end = data.rfind(b"\n") + 1
         if not end:
             return self._without_newline(data, size, block)
+        self.start = self._offset
         self._offset += end
         lines = data[: end - 1].split(b"\n")
         if self._skipping:
             self._skipping = False
+            self.start += len(lines[0]) + 1
             del lines[0]
         return lines
 
@@ -70,3 +82,26 @@ class Tail:
             self._seen = size  # torn: nothing to do until the file grows
             return []
         return self.read(block * 4)  # a line longer than the block
+
+
+def line_at(path: Path, offset: int) -> bytes:
+    """The line that begins at that byte; b"" where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.readline(LONGEST_LINE)
+    except OSError:
+        return b""
+
+
+def last_line(path: Path, end: int, most: int = 1 << 16) -> bytes:
+    """The last complete line before byte `end`; b"" where there is none, or it is longer than `most`."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, end - most))
+            data = file.read(min(end, most))
+    except OSError:
+        return b""
+    stop = data.rfind(b"\n")
+    start = data.rfind(b"\n", 0, max(0, stop)) + 1
+    return data[start:stop] if stop >= 0 and (start or end <= most) else b""

@@ -26,7 +26,8 @@ class StepColumns:
         self._most = most_buckets
         self._sites: dict[int, events.Series] = {}
         self._series: dict[tuple[str, str], Series] = {}
-        self._rows: dict[str, deque[Any]] = {name: deque(maxlen=WINDOW) for name in ROWS}
+        self._blocks: deque[tuple[int, events.Steps]] = deque()  # (rows, block): those of the last 512 steps
+        self._held = 0  # rows in them
         self.step = 0  # completed steps
         self.lr: float | None = None
         self.first_end: float | None = None  # unix seconds of the first and the last step's end
@@ -52,8 +53,7 @@ class StepColumns:
             return
         for key, values in event.loss.items():
             self._loss(key).extend(event.first, values[:size])
-        for name in ROWS:
-            self._rows[name].extend(getattr(event, name)[:size][-WINDOW:])
+        self._hold(size, event)
         self._grad_norm(event, size)
         self.lr = next((lr for lr in reversed(event.lr[:size]) if lr is not None), self.lr)
         if self.first_end is None:
@@ -63,15 +63,32 @@ class StepColumns:
         self.step = max(self.step, event.first + size)
         self._timing = None
 
+    def _hold(self, size: int, event: events.Steps) -> None:
+        """Keep the block as it came: its columns are put together when they are looked at, which is rarer."""
+        blocks = self._blocks
+        blocks.append((size, event))
+        self._held += size
+        while self._held - blocks[0][0] >= WINDOW:
+            self._held -= blocks.popleft()[0]
+
+    def _column(self, name: str) -> tuple[Any, ...]:
+        """The last 512 values."""
+        found: list[Any] = []
+        for size, event in self._blocks:
+            found += getattr(event, name)[:size]
+        return tuple(found[-WINDOW:])
+
     def _grad_norm(self, event: events.Steps, size: int) -> None:
         norms = event.grad_norm[:size]
         if norms.count(None) < len(norms):
             self._get("gradient norm", "gradient norm").extend(event.first, norms)
 
     def scalars(self, event: events.Scalars) -> None:
+        known, source, at = self._series, event.source, event.at
         for row in event.rows:
             if row.value is not None:
-                self._get(event.source, row.tag).append(event.at, row.value)
+                series = known.get((source, row.tag)) or self._get(source, row.tag)
+                series.append(at, row.value)
 
     def evaluation(self, event: events.Evaluation) -> None:
         suffix = f" (loader {event.loader})" if event.loader > 0 else ""
@@ -100,11 +117,11 @@ class StepColumns:
         return tuple(series.view() for series in self._series.values())
 
     def rows(self) -> dict[str, tuple[Any, ...]]:
-        return {name: tuple(values) for name, values in self._rows.items()}
+        return {name: self._column(name) for name in ROWS}
 
     def timing(self) -> Timing:
         if self._timing is None:
-            self._timing = _timing(*(tuple(self._rows[name]) for name in ("dt", "wait", "samples")))
+            self._timing = _timing(*map(self._column, ("dt", "wait", "samples")))
         return self._timing
 
 

@@ -53,6 +53,8 @@ def end_of(clues: Clues) -> tuple[str, str]:
     end = clues.exit
     if end is None:
         return words.LOST, "no end was recorded"
+    if not end.recorded:
+        return words.FINISHED, "its log ends here, and holds no exit code"
     if end.code == 0 and not end.signal:
         return words.FINISHED, ""
     name = end.signal or _STOP_CODES.get(end.code, "")

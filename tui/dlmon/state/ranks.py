@@ -8,9 +8,11 @@ from typing import Any
 from dlmon.state.gradients import GradientTable
 from dlmon.state.kept import FirstLast
 from dlmon.state.losses import StepColumns
+from dlmon.state.predictions import PredictionsKept
 from dlmon.state.progress import PassCounter
 from dlmon.state.snapshot import RankFacts, RankView
 from dlmon_probes import events
+from dlmon_probes.events_predictions import Predictions
 from dlmon_probes.kinds import KINDS
 
 FURTHER = frozenset(KINDS.values()) - frozenset(events.KINDS.values())  # kept as they come, for the checks
@@ -35,6 +37,7 @@ class RankState:
         self.gradients = GradientTable()
         self.bars: dict[int, events.Bar] = {}
         self.evaluations: FirstLast[events.Evaluation] = FirstLast(FIRST, MOST_EVALUATIONS)
+        self.predictions = PredictionsKept()
         self._models: dict[int, events.Model] = {}
         self._model_rows: tuple[events.Model, ...] = ()
         self._optimizers: dict[int, events.Optimizer] = {}
@@ -72,6 +75,7 @@ class RankState:
             events.Batch: self._on_batch,
             events.Activations: self._on_activations,
             events.Evaluation: self._on_evaluation,
+            Predictions: self.predictions.predictions,
             events.Bar: self._on_bar,
             events.Scalars: self.columns.scalars,
             events.Memory: self._on_memory,
@@ -86,6 +90,9 @@ class RankState:
             events.Checkpoint: self._checkpoints.append,
             events.End: self._on_end,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_facts": None}
 
     def fold(self, event: Any) -> None:
         handler = self._fold.get(type(event))
@@ -167,6 +174,7 @@ class RankState:
 
     def _on_evaluation(self, event: events.Evaluation) -> None:
         self.evaluations.append(event)
+        self.predictions.evaluation(event)
         self.columns.evaluation(event)
         self._moved(event.t)
 

@@ -17,7 +17,7 @@ from dlmon.state.losses import BUCKETS_OF_OTHERS
 from dlmon.state.machine import Machine
 from dlmon.state.ranks import RankState
 from dlmon.state.series import MOST_BUCKETS
-from dlmon.state.snapshot import PAUSED, BarView, EvaluationView, RunSnapshot
+from dlmon.state.snapshot import PAUSED, BarView, EvaluationView, PredictionsView, RunSnapshot
 from dlmon.state.supervision import Supervision
 from dlmon_probes import events
 
@@ -49,6 +49,13 @@ class RunState:
     def fold_all(self, tagged: Iterable[Tagged]) -> None:
         for item in tagged:
             self.fold(item)
+
+    def continue_block(self, tagged: Tagged) -> None:
+        """Fold the rest of the block of steps that this log gave last."""
+        rank = self._ranks.get(tagged.source)
+        if rank is not None:
+            rank.columns.clock.continue_last()
+        self.fold(tagged)
 
     def fold(self, tagged: Tagged) -> None:
         try:
@@ -110,7 +117,7 @@ class RunState:
             command=tuple(manifest.argv or manifest.command if manifest else launch.command if launch else ()),
             state=state,
             detail=detail,
-            exit_code=end.code if end else None,
+            exit_code=end.code if end and end.recorded else None,
             signal=end.signal if end else "",
             world=max([len(self._keys), *(r.hello.world for r in self._keys.values() if r.hello), 1]),
             machine=self._machine.view([row for rank in self._in_order() for row in rank.memory]),
@@ -142,6 +149,7 @@ class RunState:
             bars=tuple(BarView(rank.rank, bar) for rank in ranks for bar in rank.bars.values()),
             smoke=checklist(facts[min(facts)], step, evaluations),
             evaluations=evaluations,
+            predictions=tuple(PredictionsView(leader.rank, event) for event in leader.predictions.items()),
             facts=facts,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dlmon_probes import events
+from dlmon_probes.events_predictions import Predictions
 
 # What the run is doing, in the words the screen shows.
 STARTING = "starting"
@@ -56,11 +57,11 @@ class SeriesView:
     where: events.Where | None = None
     points: Points = field(default_factory=Points)
     first: Sequence[tuple[int, float]] = ()
-    recent: Sequence[tuple[int, float]] = ()
+    recent: Sequence[tuple[int, float]] = field(default_factory=tuple)
     last: float | None = None
     last_step: int = 0
     count: int = 0
-    smoothed: Sequence[float] = ()  # aligned with points.step: debiased exponential average
+    smoothed: Sequence[float] = field(default_factory=tuple)  # aligned with points.step: debiased exponential average
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,14 @@ class EvaluationView:
 
     rank: int
     event: events.Evaluation
+
+
+@dataclass(frozen=True)
+class PredictionsView:
+    """What the model answered in one evaluation pass, with the rank it came from."""
+
+    rank: int
+    event: Predictions
 
 
 @dataclass(frozen=True)
@@ -216,6 +225,7 @@ class RunSnapshot:
     smoke: Sequence[ChecklistItem] = ()
     bars: Sequence[BarView] = ()
     evaluations: Sequence[EvaluationView] = ()
+    predictions: Sequence[PredictionsView] = ()  # the last 64 passes, and the best of each loader and name
     facts: Mapping[int, RankFacts] = field(default_factory=dict)  # by rank
     corrupt_lines: int = 0
     notices: Sequence[str] = ()  # one line each: what dlmon itself could not do

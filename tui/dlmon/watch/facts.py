@@ -84,6 +84,10 @@ class Facts:
         """Of a fact by its name; empty for one that was never reported."""
         return self._histories.get(name, _NOTHING)
 
+    def names(self) -> list[str]:
+        """Of the facts that were reported."""
+        return sorted(self._histories)
+
     def moments(self, tagged: Tagged) -> Iterator[Moment]:
         """Fold one event, and stop at every moment it has."""
         event = tagged.event

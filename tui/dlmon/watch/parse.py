@@ -5,12 +5,14 @@ no         = "not" no | comparison           comparison = sum { ( < <= > >= == !
 sum        = product { ( + - ) product }     product = sign { ( * / ) sign }
 sign       = "-" sign | value                value   = number | "(" condition ")" | fact [ "." method "(" [n] ")" ]
 fact       = name | "quoted name"
+
+Where two runs are compared, `baseline` is a value, too: the fact that it is compared with, in the first run.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dlmon.watch import tree
@@ -20,6 +22,7 @@ from dlmon.watch.trouble import ConditionError
 from dlmon.watch.words import END, KEYWORDS, NAME, QUOTED, SIGN, Word, words
 from dlmon.watch.words import NUMBER as NUMBER_WORD
 
+BASELINE = "baseline"
 DEEPEST = 40  # parentheses, `not` and minus signs inside each other
 
 
@@ -37,9 +40,9 @@ class Condition:
         return None if value is None else bool(value)
 
 
-def parse(text: str) -> Condition:
-    """The condition in `text`. Raises ConditionError."""
-    parser = _Parser(text)
+def parse(text: str, *, baseline: bool = False) -> Condition:
+    """The condition in `text`. baseline: whether it may speak of `baseline`. Raises ConditionError."""
+    parser = _Parser(text, baseline=baseline)
     root = parser.condition()
     parser.expect_end()
     if root.type != TRUTH:
@@ -48,8 +51,11 @@ def parse(text: str) -> Condition:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, baseline: bool) -> None:
         self._text = text
+        self._with_baseline = baseline
+        self._baselines: list[tree.Baseline] = []  # of the comparison that is being read
+        self._compared: list[tree.Fact | tree.Call] = []  # the facts in it
         self._words = words(text)
         self._next = 0
         self._depth = 0
@@ -109,6 +115,7 @@ class _Parser:
         return tree.Not(part, word.at)
 
     def _comparison(self) -> Node:
+        before = len(self._compared)
         parts, signs = [self._sum()], []
         while sign := self._takes(SIGN, COMPARISONS):
             signs.append(sign.text)
@@ -117,7 +124,21 @@ class _Parser:
             return parts[0]
         for part in parts:
             self._want(part, NUMBER, "only numbers can be compared, and this is true or false")
+        self._give_baselines(self._compared[before:])
         return tree.Comparison(tuple(parts), tuple(signs))
+
+    def _give_baselines(self, facts: Sequence[tree.Fact | tree.Call]) -> None:
+        """`baseline` stands for the one fact of its comparison."""
+        distinct = {fact.meaning: fact for fact in facts}
+        for baseline in self._baselines:
+            if len(distinct) != 1:
+                how = "none" if not distinct else f"{len(distinct)} of them"
+                raise self._error(
+                    f"`{BASELINE}` stands for the one fact that it is compared with, and there is {how}",
+                    baseline.at,
+                )
+            baseline.of = next(iter(distinct.values()))
+        self._baselines.clear()
 
     def _sum(self) -> Node:
         return self._chain("+-", lambda: self._chain("*/", self._sign))
@@ -148,6 +169,9 @@ class _Parser:
             inside = self._deeper(self.condition)
             self._expect(")", "to close the parenthesis")
             return inside
+        if self._with_baseline and word.kind == NAME and word.text == BASELINE:
+            self._baselines.append(tree.Baseline(word.at))
+            return self._baselines[-1]
         if word.kind == QUOTED or (word.kind == NAME and word.text not in KEYWORDS):
             return self._fact(word)
         raise self._error(f"expected a fact, such as `loss`, or a number, found {word.shown}", word.at)
@@ -159,9 +183,11 @@ class _Parser:
             raise self._error("a quoted name must not be empty", word.at)
         self.facts.append(word.text)
         fact = tree.Fact(word.text, word.at)
-        return self._method(fact) if self._takes(SIGN, ".") else fact
+        node: tree.Fact | tree.Call = self._method(fact) if self._takes(SIGN, ".") else fact
+        self._compared.append(node)
+        return node
 
-    def _method(self, fact: tree.Fact) -> Node:
+    def _method(self, fact: tree.Fact) -> tree.Call:
         word = self._word
         if word.kind != NAME or word.text not in METHODS:
             raise self._error(f"expected one of {', '.join(METHODS)}, found {word.shown}")

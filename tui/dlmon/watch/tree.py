@@ -64,6 +64,11 @@ class Fact:
     at: int
     type: str = NUMBER
 
+    @property
+    def meaning(self) -> tuple[str, str, int]:
+        """Equal for two that stand in different places and say the same."""
+        return self.name, "", 0
+
     def judge(self, known: Known) -> Value:
         return known.history(self.name).last
 
@@ -111,6 +116,10 @@ class Call:
     n: int
 
     @property
+    def meaning(self) -> tuple[str, str, int]:
+        return self.fact.name, self.method, self.n
+
+    @property
     def at(self) -> int:
         return self.fact.at
 
@@ -120,6 +129,20 @@ class Call:
 
     def judge(self, known: Known) -> Value:
         return METHODS[self.method].judge(known.history(self.fact.name), self.n)
+
+
+@dataclass
+class Baseline:
+    """The fact that it is compared with, as it stands in the first run of a comparison. of: that fact, which is known
+    once the whole comparison has been read."""
+
+    at: int
+    of: Node | None = None
+    type: str = NUMBER
+
+    def judge(self, known: Known) -> Value:
+        baseline: Known | None = getattr(known, "baseline", None)
+        return self.of.judge(baseline) if self.of is not None and baseline is not None else None
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,10 @@ def footer_line(keys: Iterable[tuple[str, str]], room: int) -> Line:
 
 def timeline(playback: Playback, room: int, glyphs: Glyphs) -> Line:
     """Where a replay stands; findings are marked where they were raised."""
-    if playback.loading is not None:
-        return fit(line((f" reading the run: {percent(playback.loading)}", "dim")), room)
     state = "playing" if playback.playing else "held"
     head = line((f" {state:<7}", "message"), f" ×{number(playback.speed)}  {duration(playback.position)} ")
-    tail = line((f" {duration(playback.length)} ", "dim"))
+    reading = "" if playback.loading is None else f"({percent(playback.loading)} read) "
+    tail = line((f" {duration(playback.length)} {reading}", "dim"))
     columns = max(8, room - width(head) - width(tail))
     share = playback.position / playback.length if playback.length > 0 else 1.0
     at = min(columns - 1, int(share * (columns - 1) + 0.5))

@@ -210,6 +210,12 @@ class Monitor(Talking, inherit_bindings=False):
             return
         self.app.push_screen(Explain(finding, self.palette.styles(), self.settings.glyphs))
 
+    def action_predictions(self) -> None:
+        from dlmon.app.screens.predictions import PredictionsDialog
+
+        snapshot = self.frame.view.snapshot if self.frame.view is not None else None
+        self.app.push_screen(PredictionsDialog(snapshot, self.palette.styles(), self.settings.glyphs))
+
     def action_help(self) -> None:
         from dlmon.app.screens.dialogs import Help
 

@@ -1,0 +1,1 @@
+"""The browser of runs: `dlmon ls` on a terminal."""

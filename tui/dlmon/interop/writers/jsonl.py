@@ -1,0 +1,28 @@
+"""JSON lines: one object for each step, with what is known of it. NaN and infinities are strings, as in our own log."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+from dlmon.interop.writers.table import STEP, TIME, TableRow
+
+
+def write(rows: Iterable[TableRow], file: BinaryIO) -> int:
+    """Write a table; how many rows it has. Raises OSError."""
+    count = 0
+    for row in rows:
+        values: dict[str, Any] = {STEP: row.step, TIME: row.t, **row.values}
+        try:
+            line = json.dumps(values, allow_nan=False)
+        except ValueError:
+            line = json.dumps({name: _finite(value) for name, value in values.items()}, allow_nan=False)
+        file.write(line.encode() + b"\n")
+        count += 1
+    return count
+
+
+def _finite(value: Any) -> Any:
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)

@@ -1,0 +1,1 @@
+"""Curves as text: axes, thinning to columns, dots. Pure: no widget, no terminal."""
