@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, Callable, Optional
 
 from dlmon_probes import events
-from dlmon_probes.training import callsite, structures, tensors
+from dlmon_probes.training import callsite, indices, structures, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.forwards import pack, unpack
 from dlmon_probes.training.fuse import Fuse
@@ -43,6 +43,7 @@ class DataProbe:
         self._pid = os.getpid()
         self.pulls = 0
         self._is_grad_enabled = tensors.torch_module().is_grad_enabled
+        self.indices = indices.Indices(agent)
         self.on_pull: list[Callable[[int, int, int, Any, bool], None]] = []  # loader, iterator, rows, batch, grad
         self.on_end: list[Callable[[int, int], None]] = []  # loader, iterator
         self.on_pass: list[Callable[[Any, int, int], None]] = []  # the DataLoader, its number, iterator; as it begins
@@ -95,6 +96,7 @@ class DataProbe:
             self._alike.clear()
             self._iterators.clear()
             self._described.clear()
+            self.indices.clear()
 
     # ------------------------------------------------------------ batches
 
@@ -119,6 +121,7 @@ class DataProbe:
         else:
             self._undescribed = (loader, batch, wait)  # until the next one: it may turn out to be a bad one
             agent.governor.pay(perf_counter() - began)
+        self.indices.taken(iterator, loader)
         for listener in self.on_pull:
             listener(loader, entry[2], rows, batch, grad)
 
@@ -236,6 +239,7 @@ def install(agent: Agent, loop: Loop) -> None:
     fuse = Fuse(agent, "data")
     base: Any = module._BaseDataLoaderIter
     _wrap_loader(DataLoader, fuse, probe)
+    probe.indices.follow(base)
     original = base.__next__
 
     @functools.wraps(original)
