@@ -33,10 +33,10 @@ HEAD = """# What is named, what is missed, what is said falsely
 {broken} broken scripts that announce {ids} different findings and {healthy} healthy ones, all in
 `tests/diagnosis` and `sample_tasks`. Made by `python benchmarks/diagnosis.py{options}` on {machine}.
 
-*live* is `dlmon --headless script.py`, *check* is `dlmon check --stages smoke` (or the stages that a script names);
-a broken script that needs more steps than a stage gives counts in *live* alone. A broken script is *named* when one
-of the ids that it announces is among the findings. *False* is an error or a warning that a script does not announce;
-on a healthy script that is any error or warning and, in *check*, any failed stage.
+*live* is `dlmon --headless script.py`, *check* is `dlmon check --stages review,smoke,overfit` (or the stages that a
+script names); a broken script that needs more steps than a stage gives counts in *live* alone. A broken script is
+*named* when one of the ids that it announces is among the findings. *False* is an error or a warning that a script
+does not announce; on a healthy script that is any error or warning and, in *check*, any failed stage.
 """
 
 

@@ -679,13 +679,17 @@ class Launch:
 
 @dataclass(frozen=True)
 class ProcessRow:
-    """One process of the training's tree. cpu: share of one core, 1.0 is a full core. rss: bytes."""
+    """One process of the training's tree. cpu: share of one core, 1.0 is a full core. rss: bytes.
+
+    blocked: when it was looked at it waited for a disk or a file system in the network (state D of the kernel).
+    """
 
     pid: int
     name: str
     cpu: float
     rss: int
     threads: int = 1
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -693,7 +697,8 @@ class Gpu:
     """One GPU through NVML. None: this device or driver does not offer the value. used, own, total: bytes.
 
     own: memory of the training's processes, None where the driver does not tell. utilisation: share of the last
-    sampling period in which a kernel ran (not how full the device was). throttle: reasons in words.
+    sampling period in which a kernel ran (not how full the device was). throttle: reasons in words. Clocks are in MHz;
+    sm_clock_max: the highest that the device offers.
     """
 
     uuid: str
@@ -710,11 +715,15 @@ class Gpu:
     memory_clock: Number = None
     throttle: list[str] = field(default_factory=list)
     error: str = ""
+    sm_clock_max: Number = None
 
 
 @dataclass(frozen=True)
 class Host:
-    """The machine, about once a second. cpu: share of all cores. gpu_note: one line when there is no NVIDIA GPU."""
+    """The machine, about once a second. cpu: share of all cores. gpu_note: one line when there is no NVIDIA GPU.
+
+    iowait: share of all cores that had nothing to do but wait for a disk; None where the system does not tell.
+    """
 
     kind: ClassVar[str] = "host"
     t: float
@@ -729,6 +738,7 @@ class Host:
     processes: list[ProcessRow] = field(default_factory=list)
     gpus: list[Gpu] = field(default_factory=list)
     gpu_note: str = ""
+    iowait: Number = None
 
 
 @dataclass(frozen=True)

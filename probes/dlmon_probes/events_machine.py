@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from dlmon_probes.events import NamedTensor
+from dlmon_probes.events import NamedTensor, Where
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,15 @@ class Pace:
     whole: float
 
 
-EVENTS: tuple[type[Any], ...] = (LastBatch, Usage, Checksum, Pace)
+@dataclass(frozen=True)
+class Place:
+    """The innermost line of the user's code that the thread that trains was in, as looked at every 2 s; written when
+    it was another one than at the look before."""
+
+    kind: ClassVar[str] = "place"
+    t: float
+    step: int
+    where: Where
+
+
+EVENTS: tuple[type[Any], ...] = (LastBatch, Usage, Checksum, Pace, Place)

@@ -20,7 +20,9 @@ class Origin:
     operation's derivative is infinite at the value it had), "unknown". op: the operation's node class. layer: the
     module whose parameters it uses itself, "" for none. after: the nearest modules below it. tensors: what it kept of
     inputs (`self`, `other`…) and result. weights: parameters of the layer, or those that are not finite. bad: how many
-    of those there are. risky: operation → how often it occurs, of those whose derivative may be infinite.
+    of those there are. risky: operation → how often it occurs, of those whose derivative may be infinite. indices: of
+    the data set, of the samples in the batch that hold values that are not finite, and where there are none (broken
+    False) of the whole batch; at most 64; None where they are not known. loader: of that batch.
     """
 
     kind: ClassVar[str] = "origin"
@@ -36,6 +38,9 @@ class Origin:
     weights: list[NamedTensor] = field(default_factory=list)
     bad: int = 0
     risky: dict[str, int] = field(default_factory=dict)
+    loader: Optional[int] = None
+    indices: Optional[list[int]] = None
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class UnitRow:
 
     units: size of the unit dimension. dead: units that were never above zero in any look (ReLU only). saturated: share
     of elements whose derivative is below 1 % of its largest. rows, looks: samples and looks so far. last: no layer
-    lies between it and the loss.
+    lies between it and the loss. silent: units that were not above zero in any of the last `recent_looks` looks (ReLU
+    only), which took in recent_rows samples, the first of them at step recent_since.
     """
 
     op: str
@@ -57,6 +63,10 @@ class UnitRow:
     saturated: Number = None
     last: bool = False
     gate: bool = False  # its result is multiplied with something
+    silent: Optional[int] = None
+    recent_rows: int = 0
+    recent_looks: int = 0
+    recent_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,83 @@ class FunctionalDropout:
     where: Where
 
 
+@dataclass(frozen=True)
+class StateLoad:
+    """A call of a module's load_state_dict. own, given: parameters and buffers of the module, entries of what it got.
+
+    missing, unexpected: names the call found on one side only (strict=False). renamed: how many of the unexpected ones
+    fit a missing one when `prefix` is taken from or put in front of them. common, aliased: names on both sides, and
+    of these the parameters whose given tensor is the module's own memory. made: step at which what was given was taken
+    from the module by state_dict() (None: not known). loads_since: other loads into the module since then.
+    """
+
+    kind: ClassVar[str] = "state_load"
+    t: float
+    step: int
+    cls: str
+    own: int
+    given: int
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    n_missing: int = 0
+    n_unexpected: int = 0
+    renamed: int = 0
+    prefix: str = ""
+    common: int = 0
+    aliased: int = 0
+    made: Optional[int] = None
+    loads_since: int = 0
+    where: Optional[Where] = None
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """Weights that the script read with torch.load before its first backward, as they compare with the model then.
+
+    entries: tensors in it; path: where in what was loaded. matched: names that the model has, with the same shape;
+    own: parameters of the model. looked, equal: matched floating tensors whose values were compared, and how many of
+    them agreed. used: a module's load_state_dict was called after the file was read.
+    """
+
+    kind: ClassVar[str] = "state_file"
+    t: float
+    step: int
+    path: str
+    entries: int
+    own: int
+    matched: int
+    looked: int
+    equal: int
+    used: bool
+    where: Optional[Where] = None
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """Class targets of a loss beside whole numbers that were embedded: is the target the next token, and do attentions
+    see it?
+
+    rows, positions: of the embedded numbers. shifted: share of the targets that equal the number one position on; same:
+    that equal the number at their own position. embedded: different tables of numbers that were embedded. ahead: for
+    each attention over these positions the share of its weight (where the graph keeps only a mask: of what the mask
+    leaves open) that lies on later positions than the one that asks, where that one has a target. backward_rnn: layers
+    of recurrent networks that read from the end.
+    """
+
+    kind: ClassVar[str] = "next_token"
+    t: float
+    step: int
+    series: int
+    rows: int
+    positions: int
+    shifted: Number
+    same: Number
+    embedded: int
+    ahead: list[Number] = field(default_factory=list)
+    backward_rnn: int = 0
+
+
 EVENTS: tuple[type[Any], ...] = (
-    Origin, Units, GraphSize, Predictions, Terms, History, EqualRows, FunctionalDropout,
+    Origin, Units, GraphSize, Predictions, Terms, History, EqualRows, FunctionalDropout, StateLoad, StateFile,
+    NextToken,
 )  # fmt: skip

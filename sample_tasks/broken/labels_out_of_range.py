@@ -4,6 +4,7 @@ Why: five classes are numbered 0 to 4 for the loss; the labels were taken as the
 Cure: `grade - 1`.
 """
 # finding: data.labels_out_of_range
+# stage: subset
 
 import torch
 from torch import nn, optim

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dlmon.checks.crash_kinds import kind_of
-from dlmon_probes import events
+from dlmon_probes import events, events_machine
 from dlmon_probes.events import Where
 from tests.builders import Story, at, named, told
 
@@ -223,3 +223,18 @@ def test_stopped_on_purpose_is_not_killed() -> None:
     run = Story().series().losses([1.0])
     run.host.append(events.Signal(t=run.now, signal="SIGKILL", reason="stop"))
     assert run.exit(137, "SIGKILL").ids() == []
+
+
+def test_a_killed_training_is_told_with_the_line_it_was_last_seen_in() -> None:
+    story = Story().series(line=20).losses([1.0, 0.9, 0.8])
+    place = events_machine.Place(story.now - 5, 2, at(33, "x = decode(path)"))
+    story.add(place, events.Heartbeat(story.now, 3, "training", 0.1)).exit(137, "SIGKILL")
+    finding = told(story, "crash.killed")
+    assert finding.where == place.where
+    assert "killed by SIGKILL; it was last seen in train.py:33" in finding.title
+
+
+def test_a_killed_training_that_was_never_looked_at() -> None:
+    finding = told(Story().series(line=20).losses([1.0]).exit(137, "SIGKILL"), "crash.killed")
+    assert finding.where is not None and finding.where.line == 20, "the backward, as the only line that is known"
+    assert "last seen" not in finding.title

@@ -93,3 +93,25 @@ def test_a_single_lost_step_is_not_the_rule() -> None:
     for step in range(6):
         run.order(step, [None], 1.0, None if step == 5 else 1.0, None)
     assert run.losses([1.0] * 6).ids() == []
+
+
+def test_a_discriminator_to_whose_gradient_the_generator_adds_and_that_is_never_cleared() -> None:
+    calls = ("backward", "step", "backward")
+    story = two_players()
+    for step, (before, after, at_step, previous) in enumerate(
+        [([None, 2.5], 2.8, 2.5, None), ([2.8, 5.3], 5.7, 5.3, 2.5), ([5.7, 8.2], 8.6, 8.2, 5.3)]
+    ):
+        story.order(step, before, after, at_step, previous, calls=calls)
+    finding = told(story, "loop.no_zero_grad")
+    assert finding.where is not None and finding.where.line == 18  # its own backward, not the generator's
+
+
+def test_a_discriminator_that_is_cleared_before_its_own_backward() -> None:
+    story = two_players()
+    for step in range(4):
+        story.order(step, [None, 2.5], 2.8, 2.5, 2.5 if step else None, calls=("zero_grad", "backward", "step"))
+    assert "loop.no_zero_grad" not in story.ids()
+
+
+def two_players() -> Story:
+    return Story().model({"w": [2, 2]}).optimizer().series(0, "d_loss").series(1, "g_loss").losses([1.0] * 4)

@@ -109,3 +109,24 @@ def test_plain_sgd_forgets_nothing() -> None:
 def test_inner_loops_and_many_optimizers_are_none() -> None:
     assert "loop.optimizer_recreated" not in remade(4, {"lr": 0.1, "momentum": 0.9}).ids()
     assert "loop.optimizer_recreated" not in remade(1, {"lr": 0.1, "momentum": 0.9}, lines=6).ids()
+
+
+def twice(totals: list[float], micro: list[int]) -> Story:
+    """Steps with and without a backward, each sampled, with these gradient norms."""
+    story = Story().model({"w": [2, 2]}).optimizer().series()
+    for step, (total, count) in enumerate(zip(totals, micro, strict=True)):
+        story.sample(step, total)
+        calls = ("zero_grad", "backward", "step") if count else ("step",)
+        story.order(step, [None] if count else [], total, total, calls=calls)
+    return story.losses([1.0 if count else None for count in micro], micro=micro)
+
+
+def test_a_second_step_on_the_same_gradient() -> None:
+    finding = told(twice([0.4, 0.4, 0.3, 0.3], [1, 0, 1, 0]), "loop.step_without_backward")
+    assert finding.severity == "warning" and "2 of the last 4 steps" in finding.title
+    assert finding.where is not None and finding.where.text == "step()"
+
+
+def test_steps_on_new_gradients_need_no_backward_that_is_seen() -> None:
+    for healthy in (twice([0.4, 0.5, 0.3, 0.2], [1, 0, 1, 0]), twice([0.4, 0.4, 0.3, 0.2, 0.1], [1, 0, 1, 1, 1])):
+        assert "loop.step_without_backward" not in healthy.ids()

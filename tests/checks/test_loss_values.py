@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from dlmon_probes import events
-from tests.builders import Story, tensor, told
+from dlmon_probes.events_model import Origin
+from tests.builders import Story, named, tensor, told
 
 LAYERS = {"fc1.weight": [16, 8], "fc2.weight": [4, 16]}
 
@@ -112,3 +113,22 @@ def test_opposing_losses_need_not_fall() -> None:
     run = updating(0.2, [1.0] * 25, 20).series(1, "loss_G")
     run.step = 0
     assert run.losses([2.0] * 25, series=1).ids() == []
+
+
+def test_the_samples_of_a_batch_that_holds_nan() -> None:
+    story = Story().series().losses([1.0, math.nan])
+    broken = [named("[0]", [16, 6], nonfinite=0.02)]
+    story.add(events.Batch(story.now, 1, 0, broken))
+    story.add(Origin(story.now, 1, 0, math.nan, "input", "AddmmBackward0", loader=0, indices=[77], broken=True))
+    finding = told(story, "data.nan")
+    assert finding.title.endswith(": sample 77 of the data set") and finding.evidence["samples"] == [77]
+
+
+def test_weights_that_a_later_forward_found_broken_are_no_origin() -> None:
+    story = Story().model({"w": [4, 4]}).series().losses([1.0, math.inf, math.nan])
+    story.add(Origin(story.now, 2, 0, math.nan, "weights", weights=[named("w", [4, 4])], bad=1))
+    finding = told(story, "loss.nonfinite")
+    assert "not finite before" not in finding.title and "origin" not in finding.evidence
+    story.add(Origin(story.now, 1, 0, math.inf, "op", "MseLossBackward0", loader=0, indices=[3, 4]))
+    finding = told(story, "loss.nonfinite")
+    assert "it began at mse_loss" in finding.title and finding.evidence["batch_samples"] == [3, 4]

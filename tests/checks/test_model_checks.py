@@ -158,3 +158,13 @@ def test_an_output_that_was_wrapped_anew() -> None:
 
     assert "made anew" in told(run(MseLossBackward0=1, AccumulateGrad=1), "graph.detached").title
     assert "graph.detached" not in run(MseLossBackward0=1, AddmmBackward0=2, AccumulateGrad=4).ids()  # another model
+
+
+def test_units_that_went_silent_after_the_start() -> None:
+    died: dict[str, Any] = {
+        "dead": 5, "silent": 62, "recent_rows": 64, "recent_looks": 4, "recent_since": 40, "step": 320,
+    }  # fmt: skip
+    finding = told(story().add(units(**died)), "model.dead_units")
+    assert finding.severity == "warning" and "went silent" in finding.title
+    for healthy in ({"silent": 40}, {"recent_rows": 32}, {"recent_since": 5}, {"step": 80}, {"recent_looks": 3}):
+        assert "model.dead_units" not in story().losses([1.0]).add(units(**{**died, **healthy})).ids()

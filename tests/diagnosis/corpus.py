@@ -3,7 +3,7 @@
 A script in broken/ carries comment lines that start at the margin:
     # finding: a.b|c.d     it must be given one of these ids
     # also: e.f|g.h        may be said beside it: true as well
-    # stage: subset        the stages of `dlmon check` that see it (default: smoke)
+    # stage: subset        the stages of `dlmon check` that see it (default: review, smoke, overfit)
     # live                 takes more steps than a stage gives: only a real run can see it
 A script in healthy/ must hear no error and no warning, whatever it does.
 """
@@ -38,7 +38,7 @@ class Task:
     path: Path
     expected: frozenset[str] = frozenset()
     also: frozenset[str] = frozenset()
-    stages: str = "smoke"
+    stages: str = "review,smoke,overfit"
     live_only: bool = False
 
     @property
@@ -102,7 +102,7 @@ def read_task(path: Path) -> Task:
         path,
         expected=frozenset(told["finding"].split("|")),
         also=frozenset(told.get("also", "").split("|")) - {""},
-        stages=told.get("stage", "smoke"),
+        stages=told.get("stage", Task.stages),
         live_only="live" in told,
     )
 

@@ -61,6 +61,8 @@ def check(cwd: Path, *arguments: str, **more: str) -> Checked:
     )  # fmt: skip
     assert done.stdout, f"exit code {done.returncode}\n{done.stderr}"
     folders = sorted((cwd / "dlmon_runs").glob("*-rehearsal"))
+    manifests = [json.loads(path.read_text()) for path in folders[-1].glob("*/run.json")]
+    assert all(manifest["outcome"] for manifest in manifests), "nothing that was started in advance goes on"
     return Checked(done.returncode, json.loads(done.stdout), done.stderr, folders[-1])
 
 

@@ -41,6 +41,9 @@ def test_a_sample_is_about_this_machine(tmp_path: Path) -> None:
     assert accelerator.pids[0] == os.getpid()
     assert host.processes[0].pid == os.getpid()
     assert host.processes[0].rss > 1_000_000
+    assert not host.processes[0].blocked, "it runs"
+    told = machine.sample().iowait
+    assert told is None or 0 <= told <= 1
 
 
 def test_a_folder_that_is_gone_has_no_free_space(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Library:
             "nvmlDeviceGetCurrentClocksThrottleReasons": 0,
             "nvmlDeviceGetTemperature": 61,
             "nvmlDeviceGetClockInfo": 1980,
+            "nvmlDeviceGetMaxClockInfo": 1980,
             "nvmlDeviceGetComputeRunningProcesses": [],
             "nvmlDeviceGetGraphicsRunningProcesses": [],
             **values,
@@ -79,6 +80,7 @@ def test_a_device_that_tells_everything() -> None:
     assert (gpu.total, gpu.used, gpu.own) == (139 * GIB, 41 * GIB, 0)
     assert (gpu.utilisation, gpu.power, gpu.power_limit) == (0.87, 512.3, 700.0)
     assert (gpu.temperature, gpu.sm_clock, gpu.memory_clock, gpu.throttle) == (61.0, 1980.0, 1980.0, [])
+    assert gpu.sm_clock_max == 1980.0
 
 
 def test_what_is_not_supported_is_none_and_not_asked_again() -> None:

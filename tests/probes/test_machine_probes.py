@@ -124,3 +124,25 @@ def test_the_last_batch_is_told_when_the_device_cannot_be_asked(tmp_path: Path) 
     batch = run_script(tmp_path, GPU_FAILED, DLMON_OVERHEAD="0.0001").one("last_batch")
     assert batch["step"] == 39
     assert [(row["path"], row["facts"]["max"]) for row in batch["tensors"]][1] == ("[1]", 7)
+
+
+STANDING = """
+import os, signal, time, torch
+net = torch.nn.Linear(2, 1)
+def wait(path, until):
+    while not until(path):
+        time.sleep(0.02)
+for i in range(3):
+    net(torch.ones(4, 2)).sum().backward()
+def told(path):
+    return any('"place"' in open(os.path.join(path, name)).read() for name in os.listdir(path) if "rank" in name)
+wait(os.environ["DLMON_RUN"], told)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_where_a_killed_program_was_last_seen(tmp_path: Path) -> None:
+    run = run_script(tmp_path, STANDING)
+    assert run.code == -9 and not run.of("probe_error")
+    where = run.of("place")[-1]["where"]
+    assert where["function"] in ("told", "wait", "<module>", "<genexpr>") and where["file"].endswith("train.py")

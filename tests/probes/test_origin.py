@@ -47,3 +47,33 @@ def test_the_operation_that_made_a_nan_is_found_and_nothing_is_run_again(tmp_pat
     assert origin["step"] == run.stdout.split().index("nan")
     units = run.of("units")
     assert units and {row["after"] for event in units for row in event["rows"]} == {"trunk.1"}
+
+
+BAD_BATCH = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0)
+x = torch.randn(640, 6)
+y = x.sum(1, keepdim=True)
+x[[77, 78], 2] = float("nan")
+net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+for xb, yb in DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True):
+    loss = ((net(xb) - yb) ** 2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    if loss.isnan():
+        break
+overflowing = nn.Linear(6, 1)
+optimizer = torch.optim.SGD(overflowing.parameters(), lr=0.01)
+out = nn.functional.mse_loss(overflowing(torch.randn(16, 6)) * 1e30, torch.zeros(16, 1))
+optimizer.zero_grad(); out.backward(); optimizer.step()
+"""
+
+
+def test_the_samples_of_a_bad_batch_and_an_overflow(tmp_path: Path) -> None:
+    run = run_script(tmp_path, BAD_BATCH, DLMON_OVERHEAD="0.0001")
+    assert run.code == 0 and run.of("probe_error") == []
+    batch, overflow = (event for event in run.of("origin") if event["how"] != "gradient")
+    assert batch["how"] == "input" and batch["broken"] and set(batch["indices"]) <= {77, 78} and batch["indices"]
+    assert (overflow["how"], overflow["op"]) == ("op", "MseLossBackward0")

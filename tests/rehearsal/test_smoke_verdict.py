@@ -221,6 +221,11 @@ def test_before_the_first_step_every_crash_fails() -> None:
     assert smoke(classifier([]).crash("AssertionError", "no data", phase="data")).verdict == "fail"
 
 
+def test_a_crash_that_is_not_held_against_the_script_is_no_error() -> None:
+    report = smoke(healthy_steps(classifier([LN3, LN3])).crash("AssertionError", "accuracy is too low", phase="other"))
+    assert [finding.severity for finding in report.findings if finding.id.startswith("crash.")] == ["hint"]
+
+
 def test_an_exit_code_of_its_own_is_doubtful() -> None:
     report = smoke(healthy().exit(3), output=["accuracy too low"])
     assert report.verdict == "inconclusive"

@@ -16,6 +16,7 @@ from dlmon.watch.conditions import Conditions, Met
 from dlmon.watch.orders import BREAK, STOP, Orders, decoded
 from dlmon.watch.parse import parse
 from dlmon_probes import events
+from dlmon_probes.events_watch import Break
 from tests.builders import START, Story, at
 
 
@@ -141,3 +142,12 @@ def test_a_command_that_fails_is_reported_and_its_words_are_kept(tmp_path: Path)
 def test_a_command_that_does_not_read_its_input_is_no_trouble(tmp_path: Path) -> None:
     big = finding("a.b", evidence={"x": "y" * 1_000_000})
     assert OnFinding("exec 0<&-; true", tmp_path, tmp_path / "watch.log").look([big]) == []
+
+
+def test_what_the_training_judges_by_itself_is_not_acted_on_twice() -> None:
+    conditions = Conditions([(BREAK, parse("loss > 10")), (BREAK, parse("step == 2"))])
+    conditions.leave_to_training([0])
+    assert [met.condition.text for met in conditions.see(trained([1.0, 50.0]).tagged())] == ["step == 2"]
+    met = conditions.broke(Break(START, 1, 0, {"loss": 50.0}))
+    assert met is not None and (met.action, met.step, met.values) == (BREAK, 2, "loss 50.0")
+    assert conditions.broke(Break(START, 1, None)) is None and conditions.broke(Break(START, 1, 7)) is None

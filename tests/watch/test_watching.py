@@ -38,8 +38,9 @@ def test_a_break_a_stop_and_a_command_for_the_crash(dlmon: Dlmon) -> None:
     folder = dlmon.folder()
     paused = wait_for(lambda: of_kind(events(folder, "rank0.jsonl"), "control"), "the pause")
     assert paused[0]["action"] == "paused"
-    assert paused[0]["step"] >= 20
-    assert of_kind(events(folder), "watched")[0]["text"].startswith("asked the training to pause: `step == 20`")
+    assert paused[0]["step"] == 20
+    watched = wait_for(lambda: of_kind(events(folder), "watched"), "the watcher to tell of it")
+    assert watched[0]["text"].startswith("the training paused: `step == 20`")
     page = ControlPage(str(folder))
     page.resume()
     page.close()
@@ -53,7 +54,7 @@ def test_a_break_a_stop_and_a_command_for_the_crash(dlmon: Dlmon) -> None:
     pauses = [row["action"] for row in of_kind(events(folder, "rank0.jsonl"), "control")]
     assert pauses.count("paused") == 2  # SIGINT came while it waited between two steps
     assert [row["signal"] for row in of_kind(events(folder), "signal")] == ["SIGINT"]
-    assert "asked the training to pause: `step == 20` at step 20 (step 20)" in said
+    assert "the training paused: `step == 20` at step 20 (step 20)" in said
     assert "asked the training to stop: `loss < 0.05" in said
     assert "`val_loss.stale(5)` could not be judged: no val_loss was reported" in said
     rows = [json.loads(line) for line in (dlmon.cwd / "found.jsonl").read_text().replace("}{", "}\n{").splitlines()]

@@ -27,6 +27,7 @@ class Machine:
         self._disk = self._disk_counters()
         self._clock = time.monotonic()
         psutil.cpu_percent(None)  # the next call tells the share since this one
+        self._idle = _idle_seconds()
 
     def gpu_uuids(self) -> list[str]:
         return self._accelerator.uuids()
@@ -50,7 +51,16 @@ class Machine:
             processes=processes,
             gpus=gpus,
             gpu_note=note,
+            iowait=self._waiting_share(),
         )
+
+    def _waiting_share(self) -> Optional[float]:
+        """Share of all cores that only waited for a disk since the sample before."""
+        before, self._idle = self._idle, _idle_seconds()
+        if before is None or self._idle is None or self._idle[1] <= before[1]:
+            return None
+        share = (self._idle[0] - before[0]) / (self._idle[1] - before[1])
+        return round(min(1.0, max(0.0, share)), 4)
 
     def _disk_free(self) -> Optional[int]:
         try:
@@ -76,6 +86,16 @@ class Machine:
         except (OSError, RuntimeError, NotImplementedError):
             return None
         return None if counters is None else (counters.read_bytes, counters.write_bytes)
+
+
+def _idle_seconds() -> Optional[tuple[float, float]]:
+    """(waiting for a disk, in all) of the cores since the machine started; None where that is not told apart."""
+    times = psutil.cpu_times()
+    waited = getattr(times, "iowait", None)
+    if waited is None:
+        return None
+    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # counted in user and nice, too
+    return float(waited), float(sum(times) - guests)
 
 
 def _load() -> float:

@@ -111,6 +111,7 @@ class Nvml:
             memory_clock=_scaled(read("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_MEM), 1.0),
             throttle=reasons_in_words(int(bits)) if bits is not None else [],
             error=failures[0] if failures else "",
+            sm_clock_max=_scaled(read("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM), 1.0),
         )
 
     def _read(self, index: int, failures: list[str], function: str, *arguments: Any) -> Any:

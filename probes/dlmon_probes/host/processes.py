@@ -22,6 +22,7 @@ class _Stat(NamedTuple):
     seconds: float  # of processor time, user and system
     rss: int
     threads: int
+    blocked: bool  # in uninterruptible sleep: waits for storage
 
 
 def descendants(pid: int) -> list[int]:
@@ -65,7 +66,7 @@ def _stat(pid: int) -> Optional[_Stat]:
         return None
     name = head.partition(b"(")[2].decode("utf-8", "replace")
     seconds = (int(fields[11]) + int(fields[12])) / _TICKS
-    return _Stat(name, seconds, int(fields[21]) * _PAGE, int(fields[17]))
+    return _Stat(name, seconds, int(fields[21]) * _PAGE, int(fields[17]), fields[0] == b"D")
 
 
 class ProcessTree:
@@ -92,6 +93,6 @@ class ProcessTree:
             clock, seconds = self._before.get(pid, (now, stat.seconds))
             cpu = max(0.0, stat.seconds - seconds) / (now - clock) if now > clock else 0.0
             after[pid] = (now, stat.seconds)
-            rows.append(ProcessRow(pid, stat.name, round(cpu, 3), stat.rss, stat.threads))
+            rows.append(ProcessRow(pid, stat.name, round(cpu, 3), stat.rss, stat.threads, stat.blocked))
         self._before = after
         return rows

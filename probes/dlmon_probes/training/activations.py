@@ -11,7 +11,7 @@ import weakref
 from time import perf_counter
 from typing import Any, Optional
 
-from dlmon_probes import events
+from dlmon_probes import control, events
 from dlmon_probes.training import data, structures, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.forwards import ForwardWatch, pack, unpack, watch_of
@@ -164,7 +164,8 @@ class ActivationsProbe:
         broken = value is not None and value - value != 0.0 and self._anomalies < ANOMALIES
         self._anomalies += broken
         self._since += 1
-        if broken or (self._since >= EVERY and self._agent.governor.affords(NAME)):
+        stepping = bool(self._agent.page.read(control.PAUSE))  # somebody goes step by step, and looks at each
+        if broken or stepping or (self._since >= EVERY and self._agent.governor.affords(NAME)):
             self._since = 0
             self.follow()
 

@@ -13,7 +13,7 @@ import time
 from dlmon_probes import events
 
 ALWAYS_FIRST = 3  # steps 0, 1, 2
-EARLY = frozenset({0, 1, 2, 5, 10, 20, 40, 80})  # sampled without asking: short runs have faults, too
+EARLY = frozenset({0, 1, 2, 5, 10, 20, 40, 80, 160, 320})  # sampled without asking: short runs have faults, too
 ANOMALIES = (
     16  # steps with an anomaly (NaN, another mode) that are sampled without asking, in a run; later ones must be earned
 )

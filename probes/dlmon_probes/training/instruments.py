@@ -10,6 +10,7 @@ from dlmon_probes.training.loop import Loop
 # Each module has `install(agent, loop)`. Order matters where one listener's facts come before another's.
 MODULES = (
     "names",
+    "saved_states",
     "memory",
     "checksums",
     "data",
@@ -24,6 +25,7 @@ MODULES = (
     "origin",
     "units",
     "terms",
+    "next_token",
     "equal_rows",
     "functional_dropout",
     "gradients",
@@ -32,7 +34,9 @@ MODULES = (
     "evaluation",
     "progress",
     "scalars",
+    "breaks",
     "crash",
+    "whereabouts",
 )
 
 

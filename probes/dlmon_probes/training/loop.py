@@ -17,14 +17,16 @@ from types import CodeType
 from typing import Any, Optional
 
 from dlmon_probes import control, events
-from dlmon_probes.training import callsite, tensors
+from dlmon_probes.training import callsite, process_group, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.rows import Loss, LossValue, Row, Rows
 
+MOST_NEW = 64  # optimizers that are looked at for being new: some loops make one for each step
 BY_HAND = 100  # more backwards than the largest usual accumulation (64) without a step: updates are made by hand
 _PAUSE_WORD = control.PAUSE // 4
 _INFINITE = (float("inf"), float("-inf"))
 POLL_PAUSED = 0.02  # seconds between looks at the control page while paused
+MOST_MORE = 2.0  # seconds: a step this short is done once more before a pause, looked at in full
 
 
 class Loop:
@@ -176,7 +178,7 @@ class Loop:
     def step_ended(self, optimizer: Any) -> None:
         agent, row = self.agent, self.row
         if row.lr is None:
-            row.lr = _learning_rate(optimizer)
+            row.lr = learning_rate(optimizer)
         index = self.index_of(optimizer)
         row.stepped.append(index)
         self.has_stepped = True
@@ -193,10 +195,15 @@ class Loop:
         if index is None or key not in self._alive:
             index = self.optimizers[key] = self._optimizers_seen
             self._optimizers_seen += 1
-            self.agent.sampling = True  # whoever is new is looked at
+            if self._optimizers_seen <= MOST_NEW:
+                self.agent.sampling = True  # whoever is new is looked at
             self._alive[key] = weakref.ref(optimizer, functools.partial(self._forget, key))
             self.lone = key if len(self._alive) == 1 else None
         return index
+
+    def first_optimizer(self) -> Optional[Any]:
+        """The one that stepped first, of those that are alive."""
+        return next((optimizer for optimizer in (known() for known in list(self._alive.values())) if optimizer), None)
 
     def _forget(self, key: int, _reference: Any) -> None:
         self._alive.pop(key, None)
@@ -206,7 +213,7 @@ class Loop:
 
     def _close(self) -> None:
         """The cycle is complete: its row goes out, the governor decides about the next, and requests are answered."""
-        agent, row = self.agent, self.row
+        agent, row, looked = self.agent, self.row, self.agent.sampling
         now = perf_counter()
         dt = None if self._last_close is None else now - self._last_close
         self._rows.add(agent.step, now - agent.zero, dt, row)
@@ -222,12 +229,20 @@ class Loop:
         governor = agent.governor
         agent.sampling = governor.next_step(now, dt or 0.0)
         governor.always_cost += perf_counter() - now
-        if agent.page.words[_PAUSE_WORD]:
+        if agent.page.words[_PAUSE_WORD] and not self._looks_first(looked, dt):
             self._wait_while_paused()
         elif self._granted_used:
             self._granted_used = 0
         if agent.after_each_step is not None:
             agent.after_each_step(agent.step)
+
+    def _looks_first(self, looked: bool, dt: Optional[float]) -> bool:
+        """Somebody asked for a pause after a step that was not looked at: do one more that is. Ranks that train
+        together must not part there."""
+        if looked or dt is None or dt > MOST_MORE or process_group.rank_and_world() is not None:
+            return False
+        self.agent.sampling = True
+        return True
 
     def _wait_while_paused(self) -> None:
         """Wait until the pause ends or one more step is granted. Each process counts the grants it used by itself."""
@@ -245,6 +260,7 @@ class Loop:
             action = "stepped" if page.read(control.PAUSE) else "resumed"
             agent.emit(events.Control(time.time(), agent.step, action))
             agent.set_phase("training")
+            agent.sampling = agent.sampling or action == "stepped"
         self._granted_used += 1
         self._last_close = (self._last_close or began) + (perf_counter() - began)  # a pause is nobody's step time
 
@@ -264,7 +280,7 @@ class Loop:
             self._close()
 
 
-def _learning_rate(optimizer: Any) -> Optional[float]:
+def learning_rate(optimizer: Any) -> Optional[float]:
     """lr of the first group; None when it lives on a device (reading it would wait for that)."""
     try:
         lr = optimizer.param_groups[0]["lr"]

@@ -12,6 +12,7 @@ import gc
 import sys
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from time import perf_counter
 from types import FrameType
@@ -23,6 +24,7 @@ from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.loop import Loop
 
 MOST_SCANS = 12
+MOST_OF_A_LINE = 64  # optimizers made by one line that are told of: some loops make one for each step
 MOST_HIDDEN = 1_000  # entries of a list or dict that are looked at for modules
 WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module.")
 
@@ -99,6 +101,7 @@ class Names:
         self._scans = 0
         self._told: dict[int, Any] = {}  # root number → what was last written of it
         self._optimizers_told: dict[int, tuple[int, ...]] = {}
+        self._made_there: Counter[tuple[str, int]] = Counter()  # optimizers told of, by the line that made them
 
     # ------------------------------------------------------------ asked by other instruments
 
@@ -133,13 +136,22 @@ class Names:
 
     def at_step(self, optimizer: Any, index: int) -> None:
         signature = tuple(len(group["params"]) for group in optimizer.param_groups)
-        if self._optimizers_told.get(index) == signature:
+        if self._optimizers_told.get(index) == signature or self._enough_of(optimizer, index):
             return
         held = _held(optimizer)
         if any(self.index(parameter) is None for parameter in held):
             self.scan(callsite.caller(), None)
         self._optimizers_told[index] = signature
         self._tell_optimizer(optimizer, index)
+
+    def _enough_of(self, optimizer: Any, index: int) -> bool:
+        """The line that made this optimizer makes one after another, and enough of them were told of."""
+        place = self._loop.made_at.get(optimizer)
+        if place is None or index in self._optimizers_told:
+            return False
+        key = (place.file, place.line)
+        self._made_there[key] += 1
+        return self._made_there[key] > MOST_OF_A_LINE
 
     # ------------------------------------------------------------ the scan
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from dlmon_probes import events
 from dlmon_probes.events_model import Origin
-from dlmon_probes.training import tensors
+from dlmon_probes.training import data, indices, structures, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.graph_layers import (
     forward_order,
@@ -34,6 +34,7 @@ NAME = "origin"
 MOST_NODES = 4_000
 MOST_READ = 2  # times in a run
 MOST_BAD = 8  # parameters described
+MOST_INDICES = 64
 RISKY = frozenset(
     {
         "SqrtBackward0", "PowBackward0", "DivBackward0", "LogBackward0", "Log2Backward0", "Log10Backward0",
@@ -43,6 +44,7 @@ RISKY = frozenset(
 )  # fmt: skip
 # Which input an operation keeps under which name, where it is not the first.
 _SECOND = frozenset({"other", "mat2", "batch2", "weight", "exponent", "key", "end"})
+_OVERFLOWS = frozenset({"MseLossBackward0", "MulBackward0", "PowBackward0"})
 _ADDING = ("AddmmBackward0", "AddmvBackward0", "BaddbmmBackward0", "AddbmmBackward0")
 
 
@@ -63,6 +65,34 @@ class OriginProbe:
         self._read = 0
         self._warned = False
         self._before: Any = None  # the loss of the last look, which a device may tell later
+        self._batch = (-1, 0)  # loader and samples of the last pull
+        self._held: Any = None  # the batch itself, in sampled steps until the backward
+        self._rows: list[int] = []  # of the batch, which hold values that are not finite
+
+    def pulled(self, loader: int, _iterator: int, rows: int, batch: Any, grad: bool) -> None:
+        if grad:
+            self._batch = (loader, rows)
+            self._held = batch if self._agent.sampling and self._read < MOST_READ else None
+
+    def look_at_batch(self, _loss: Any, series: int) -> None:
+        """Before anybody lets go of the batch: which of its samples are bad, where the loss is."""
+        value, probe = number_of(self._loop.row.losses[series][-1]), data.probe_of(self._agent)
+        self._rows, batch, self._held = [], self._held, None
+        if value is None or math.isfinite(value) or self._read >= MOST_READ:
+            return
+        if batch is None and probe is not None:
+            batch = (probe.last_batch() or (-1, None))[1]
+        with tensors.immune():
+            self._rows = broken_rows(batch, self._batch[1])
+
+    def _samples(self) -> tuple[Optional[int], Optional[list[int]], bool]:
+        """(loader, indices in its data set, whether these samples are bad) of the batch."""
+        loader, rows = self._batch
+        drawn = indices.indices_of_rows(self._agent, loader, rows) if loader >= 0 else None
+        if drawn is None:
+            whole = indices.indices_of_batch(self._agent, loader) if loader >= 0 else None
+            return (loader if loader >= 0 else None), (whole[:MOST_INDICES] if whole else None), False
+        return loader, [drawn[row] for row in self._rows or range(rows)][:MOST_INDICES], bool(self._rows)
 
     def at_backward(self, loss: Any, series: int) -> None:
         if self._read >= MOST_READ or loss.grad_fn is None or tensors.out_of_reach():
@@ -102,6 +132,7 @@ class OriginProbe:
         names, node = self._agent.names, trace.node
         layer = layer_of(node, names) if node is not None else ""
         weights = trace.bad[:MOST_BAD] or (own_parameters(node) if node is not None else [])
+        loader, samples, broken = self._samples()
         kept = {**(saved_tensors(node) if node is not None else {}), **trace.brought}
         self._agent.emit(
             Origin(
@@ -110,9 +141,23 @@ class OriginProbe:
                 after=layers_below(node, names) if node is not None else [],
                 tensors=[described(name, tensor) for name, tensor in kept.items()],
                 weights=[described(_name(names, weight), weight) for weight in weights], bad=len(trace.bad),
-                risky=risky,
+                risky=risky, loader=loader, indices=samples, broken=broken,
             )
         )  # fmt: skip
+
+
+def broken_rows(batch: Any, rows: int) -> list[int]:
+    """The samples of a batch on the host in which some tensor with a row for each holds NaN or infinities."""
+    torch = tensors.torch_module()
+    bad: set[int] = set()
+    for leaf in structures.leaves(batch):
+        tensor = tensors.local(leaf.tensor)
+        if tensor is None or tensor.device.type != "cpu" or not tensor.dtype.is_floating_point or not tensor.numel():
+            continue
+        if tensor.dim() and tensor.shape[0] == rows:
+            flags = ~torch.isfinite(tensor.reshape(rows, -1)).all(1)
+            bad.update(torch.nonzero(flags).reshape(-1).tolist())
+    return sorted(bad)
 
 
 def _name(names: Any, weight: Any) -> str:
@@ -179,9 +224,20 @@ def _makes(node: Any, kept: dict[str, Any]) -> bool:
         return x is not None and bool((x.abs() > 1).any())
     if op == "PowBackward0" and x is not None:
         exponent = getattr(node, "_saved_exponent", None)
-        if isinstance(exponent, (int, float)):
+        if isinstance(exponent, (int, float)) and exponent < 1:
             return bool((x == 0).any()) if exponent < 0 else exponent % 1 != 0 and bool((x < 0).any())
-    return False
+    return op in _OVERFLOWS and _overflows(op, node, kept)
+
+
+def _overflows(op: str, node: Any, kept: dict[str, Any]) -> bool:
+    """True where finite inputs that were kept give a result beyond the largest number of their type."""
+    x, other = kept.get("self"), kept.get("target") if op == "MseLossBackward0" else kept.get("other")
+    if op == "PowBackward0":
+        exponent = getattr(node, "_saved_exponent", None)
+        return x is not None and isinstance(exponent, (int, float)) and _broken(x**exponent)
+    if x is None or other is None:
+        return False
+    return _broken((x - other) ** 2 if op == "MseLossBackward0" else x * other)
 
 
 def _steep(node: Any) -> bool:
@@ -195,3 +251,9 @@ def _steep(node: Any) -> bool:
 def install(agent: Agent, loop: Loop) -> None:
     probe = OriginProbe(agent, loop)
     agent.guard(NAME, agent.sampled_before_backward, probe.at_backward)
+    batches = data.probe_of(agent)
+    if batches is not None:
+        agent.guard(NAME, batches.on_pull, probe.pulled)
+        agent.guard(NAME, agent.sampled_before_backward, probe.look_at_batch)
+        listeners = agent.sampled_before_backward
+        listeners.insert(0, listeners.pop())  # before the data probe, which lets go of the batch

@@ -7,6 +7,7 @@ Which units were ever above zero is remembered from look to look in a mask of ou
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Optional
@@ -24,6 +25,7 @@ MOST_NODES = 4_000
 MOST_ROWS = 24
 MOST_ELEMENTS = 4_000_000  # of a result that is looked at
 MOST_STATES = 256
+WINDOW = 4  # looks over which a unit is watched for having gone silent since
 SHARP = {"TanhBackward0": 0.995, "SigmoidBackward0": 0.0025}  # where the derivative is 1 % of its largest
 ACTIVATIONS = ("ReluBackward0", *SHARP)
 
@@ -40,11 +42,36 @@ class _Found:
 
 @dataclass
 class _State:
-    """What is remembered of an activation function: which units were ever above zero."""
+    """What is remembered of an activation function: which units were above zero ever, and in each of the last looks."""
 
     ever: Any = None
     rows: int = 0
     looks: int = 0
+    recent: deque[Any] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent_rows: deque[int] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent_steps: deque[int] = field(default_factory=lambda: deque(maxlen=WINDOW))
+
+    def count(self, rows: int, step: int) -> None:
+        self.rows += rows
+        self.looks += 1
+        self.recent_rows.append(rows)
+        self.recent_steps.append(step)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """How much a row rests on, as it stood when it was measured."""
+
+    rows: int
+    looks: int
+    recent_rows: int
+    recent_looks: int
+    recent_since: int
+
+    @classmethod
+    def of(cls, state: _State) -> _Counts:
+        recent = state.recent_rows
+        return cls(state.rows, state.looks, sum(recent), len(recent), state.recent_steps[0])
 
 
 @dataclass
@@ -86,10 +113,10 @@ class UnitsProbe:
         if not rows:
             return
         agent, step = self._agent, self._agent.step
-        counts = [(row.state.rows, row.state.looks) for row in rows]
+        counts = [_Counts.of(row.state) for row in rows]
 
         def done(values: list[list[float]]) -> None:
-            told = [_unit_row(row, *count, value) for row, count, value in zip(rows, counts, values)]
+            told = [_unit_row(row, count, value) for row, count, value in zip(rows, counts, values)]
             agent.emit(Units(time.time(), step, series, told))
 
         agent.later([row.vectors[0] for row in rows], done)
@@ -107,8 +134,7 @@ class UnitsProbe:
             if len(self._states) >= MOST_STATES:
                 return []
             state = self._states[(series, number, units)] = _State()
-        state.rows += int(result.shape[0])
-        state.looks += 1
+        state.count(int(result.shape[0]), self._agent.step)
         after = layer_of(found.node, self._agent.names) or next(iter(layers_below(found.node, self._agent.names)), "")
         vector = _measure(found.op, result, dim, state)
         found.node = None
@@ -172,24 +198,29 @@ def unit_dimension(node: Any, result: Any) -> int:
 
 
 def _measure(op: str, result: Any, dim: int, state: _State) -> Any:
-    """One number: units that were never above zero, or the share of saturated elements."""
+    """[units that were never above zero, units that were not in the last looks], or [share of saturated elements]."""
     if op == "ReluBackward0":
+        torch = tensors.torch_module()
         fired = (result > 0).movedim(dim, 0).reshape(int(result.shape[dim]), -1).any(1)
         state.ever = fired if state.ever is None or state.ever.device != fired.device else state.ever | fired
-        return (~state.ever).sum().float().reshape(1)
+        if state.recent and state.recent[-1].device != fired.device:
+            state.recent.clear()
+        state.recent.append(fired)
+        return torch.stack([(~state.ever).sum(), (~torch.stack(list(state.recent)).any(0)).sum()]).float()
     edge = SHARP[op]
     flat = (result.abs() > edge) if op == "TanhBackward0" else (result < edge) | (result > 1 - edge)
     return flat.float().mean().reshape(1)
 
 
-def _unit_row(row: _Row, rows: int, looks: int, value: list[float]) -> UnitRow:
+def _unit_row(row: _Row, counts: _Counts, value: list[float]) -> UnitRow:
     op = row.found.op
     number: Optional[float] = value[0] if value else None
     relu = op == "ReluBackward0"
     return UnitRow(
-        op=op, number=row.number, after=row.after, units=row.units, rows=rows, looks=looks,
+        op=op, number=row.number, after=row.after, units=row.units, rows=counts.rows, looks=counts.looks,
         dead=int(number) if relu and number is not None else None, saturated=None if relu else number,
-        last=row.found.last, gate=row.found.gate,
+        last=row.found.last, gate=row.found.gate, silent=int(value[1]) if relu and len(value) > 1 else None,
+        recent_rows=counts.recent_rows, recent_looks=counts.recent_looks, recent_since=counts.recent_since,
     )  # fmt: skip
 
 

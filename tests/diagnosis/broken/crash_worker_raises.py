@@ -1,5 +1,6 @@
 """One file of the data set cannot be read; the exception comes out of a worker process."""
 # finding: crash.worker|crash.other
+# live
 
 import torch
 from torch import nn

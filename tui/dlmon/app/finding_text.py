@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlmon.app.glyphs import Glyphs
@@ -10,6 +11,7 @@ from dlmon.checks.finding import ERROR, HINT, WARNING, Finding, Judgement
 from dlmon.state.snapshot import RunSnapshot
 from dlmon.text import clean, count, number, place, plural
 
+MOST_PARTS = 12  # of a nested piece of evidence
 ROLES = {ERROR: "bad", WARNING: "warning", HINT: "hint"}
 
 
@@ -133,9 +135,24 @@ def _labelled(label: str, text: str, room: int) -> list[Line]:
 
 
 def _evidence(name: str, value: Any, room: int) -> list[Line]:
+    if isinstance(value, dict) and any(isinstance(item, (dict, list, tuple)) for item in value.values()):
+        return _nested(name, value, room)
     rows = wrap(plain(value), max(20, room - 30))
     label = cut(name.replace("_", " "), 22)
     return [line((f"    {label:<24}", "dim"), rows[0]), *(line(" " * 28, row) for row in rows[1:4])]
+
+
+def _nested(name: str, values: Mapping[str, Any], room: int) -> list[Line]:
+    """A row for each part: the tensors of an operation, the outputs of modules."""
+    lines = [line((f"    {cut(name.replace('_', ' '), 22)}", "dim"))]
+    for key, value in list(values.items())[:MOST_PARTS]:
+        if value in ({}, [], "", None):
+            continue
+        rows = wrap(plain(value), max(20, room - 30))
+        lines.append(line((f"      {cut(str(key), 20):<22}", "dim"), rows[0]))
+        lines += [line(" " * 28, row) for row in rows[1:4]]
+    more = len(values) - MOST_PARTS
+    return [*lines, line((f"      {more} more", "dim"))] if more > 0 else lines
 
 
 def plain(value: Any) -> str:

@@ -117,6 +117,7 @@ KEYMAP: tuple[Key, ...] = (
     Key("space", "space", "pause", "pause the training at the next step, or let it go on", RUN, LIVE, "pause training"),
     Key("full_stop", ".", "step", "let a paused training do one step", RUN, LIVE, "one step"),
     Key("i", "i", "console", "type into the training (input(), pdb, Ctrl-C); Ctrl-] comes back", RUN, LIVE),
+    Key("b", "b", "pause_facts", "what the step before the pause was made of: batch, samples, tensors", TABLES),
     Key("v", "v", "freeze", "hold the view still (the training goes on)", RUN, LIVE),
     Key("space", "space", "play", "play, or stop playing", PLAYBACK, REPLAY, "play"),
     Key("left_square_bracket", "[", "slower", "play at half, at twice the speed", PLAYBACK, REPLAY),

@@ -18,10 +18,12 @@ from dlmon.checks.crash_shapes import shape_story
 from dlmon.checks.crash_story import Story
 from dlmon.checks.crash_types import device_story, type_story
 from dlmon.checks.crash_workers import worker_story
+from dlmon.checks.facts import backward_site, well_formed
 from dlmon.checks.finding import ERROR, Finding
-from dlmon.checks.frames import shapes_in_reach, user_line
+from dlmon.checks.frames import last_place, shapes_in_reach, user_line
 from dlmon.checks.registry import check
 from dlmon.state.snapshot import FAILED, STOPPED, RankFacts, RunSnapshot
+from dlmon.text import place as at_line
 from dlmon_probes import events
 
 NEEDS = "an uncaught exception, or the end of the run"
@@ -50,7 +52,7 @@ def _crash(snapshot: RunSnapshot, id: str) -> tuple[RankFacts, events.Crash, str
         return None
     facts, outer = min(crashed, key=lambda pair: pair[1].t)
     crash, place = unwrapped(outer)
-    return (facts, crash, place) if kind_of(crash) == id else None
+    return (well_formed(facts), crash, place) if kind_of(crash) == id else None
 
 
 def _finding(
@@ -139,13 +141,15 @@ def killed(snapshot: RunSnapshot) -> Iterator[Finding]:
     told = f" with the machine's memory {ram:.0%} full" if ram is not None and full else ""
     rows = sorted(snapshot.machine.host.processes, key=lambda row: -row.rss) if snapshot.machine.host else []
     largest = {f"{row.name} ({row.pid})": row.rss for row in rows[:3]}
+    where, seen = _last_seen(snapshot)
     yield Finding(
         id="crash.killed",
         severity=ERROR,
-        title=f"the training was killed by {snapshot.signal}{told}",
+        title=f"the training was killed by {snapshot.signal}{told}{seen}",
         advice=_killed_advice(snapshot.signal, full),
         step=snapshot.step,
         rank=None,
+        where=where,
         evidence={
             "signal": snapshot.signal,
             "exit_code": snapshot.exit_code,
@@ -155,6 +159,19 @@ def killed(snapshot: RunSnapshot) -> Iterator[Finding]:
     )
 
 
+def _last_seen(snapshot: RunSnapshot) -> tuple[events.Where | None, str]:
+    """The last line that the training is known to have been in, and how to say so."""
+    if snapshot.fatal is not None:
+        return snapshot.fatal, f" in {at_line(snapshot.fatal.file, snapshot.fatal.line)}"
+    facts = snapshot.leader
+    if facts is None:
+        return None, ""
+    place = last_place(facts)
+    if place is None:
+        return backward_site(facts), ""
+    return place.where, f"; it was last seen in {at_line(place.where.file, place.where.line)}"
+
+
 def _hung_up(snapshot: RunSnapshot) -> Finding:
     return Finding(
         id="crash.killed",
@@ -162,6 +179,7 @@ def _hung_up(snapshot: RunSnapshot) -> Finding:
         title="the training was ended by SIGHUP: its terminal was closed",
         advice="Start it under tmux, with nohup, or with dlmon, whose runs go on when the screen is closed.",
         step=snapshot.step,
+        where=_last_seen(snapshot)[0],
         evidence={"signal": "SIGHUP", "exit_code": snapshot.exit_code},
     )
 
@@ -173,4 +191,9 @@ def _killed_advice(signal: str, full: bool) -> str:
         return "Nobody asked for it here: look at the scheduler's limits and at the kernel's log (dmesg)."
     if signal == "SIGBUS":
         return "Usually shared memory of loader workers ran out: a larger /dev/shm, or fewer workers."
-    return "A crash below Python: run with PYTHONFAULTHANDLER=1, and compare the versions of torch and its driver."
+    if signal == "SIGALRM":
+        return "A timer that the script or a library set (signal.alarm) ran out, and nothing handles it."
+    return (
+        "A crash below Python (an extension, a driver): compare the versions of torch and its driver; stacks-*.txt in "
+        "the run's folder has the stacks of all threads."
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dlmon.checks.facts import Lacking, leader
 from dlmon.checks.finding import ERROR, WARNING, Finding
+from dlmon.checks.origins import origins_of, samples
 from dlmon.checks.registry import check
 from dlmon.state.snapshot import RankFacts, RunSnapshot
 from dlmon_probes import events
@@ -26,11 +27,14 @@ def nan(snapshot: RunSnapshot) -> Iterator[Finding]:
 
 def _nan(facts: RankFacts, batch: events.Batch, named: events.NamedTensor, broken: bool) -> Finding:
     loader = facts.loaders.get(batch.loader)
+    origin = next((o for o in origins_of(facts) if o.step == batch.step and o.loader == batch.loader), None)
+    indices = list(origin.indices or ()) if origin is not None and origin.broken else []
     return Finding(
         id="data.nan",
         # A finite loss means that the script deals with them: a mask, or nan_to_num.
         severity=ERROR if broken else WARNING,
-        title=f"{named.facts.nonfinite or 0:.3%} of the batch's {named.path or 'tensor'} is NaN or infinite",
+        title=f"{named.facts.nonfinite or 0:.3%} of the batch's {named.path or 'tensor'} is NaN or infinite"
+        f"{samples(origin) if origin else ''}",
         advice="Look for missing values and divisions by zero in the data set; replace or mask them before the model.",
         step=batch.step,
         rank=facts.rank,
@@ -41,6 +45,7 @@ def _nan(facts: RankFacts, batch: events.Batch, named: events.NamedTensor, broke
             "shape": list(named.facts.shape),
             "share": named.facts.nonfinite,
             "loader": batch.loader,
+            **({"samples": indices} if indices else {}),
         },
     )
 

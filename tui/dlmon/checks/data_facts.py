@@ -25,6 +25,13 @@ def in_repeated_stage(facts: RankFacts) -> bool:
     return any(stage.name in REPEATED for stage in facts.stage)
 
 
+def made_at(facts: RankFacts, loader: int) -> str:
+    """What tells loaders apart in findings: the line that makes them (a loop may make one for each epoch)."""
+    known = facts.loaders.get(loader)
+    where = known.where if known is not None else None
+    return f"{where.file}:{where.line}" if where is not None else str(loader)
+
+
 def site(facts: RankFacts, loader: int) -> Where | None:
     """Where a loader was made; where it is not known, the backward."""
     known = facts.loaders.get(loader)

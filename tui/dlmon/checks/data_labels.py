@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlmon.checks.data_facts import in_repeated_stage, loader_rows, site
+from dlmon.checks.data_facts import in_repeated_stage, loader_rows, made_at, site
 from dlmon.checks.facts import Lacking, backward_site, leader
 from dlmon.checks.finding import HINT, WARNING, Finding
 from dlmon.checks.registry import check
@@ -50,7 +50,12 @@ def label_constant(snapshot: RunSnapshot) -> Iterator[Finding]:
                 step=0,
                 rank=facts.rank,
                 where=site(facts, rows.loader),
-                evidence={"subject": str(rows.loader), "label": label, "samples": counted, "batches": rows.batches},
+                evidence={
+                    "subject": made_at(facts, rows.loader),
+                    "label": label,
+                    "samples": counted,
+                    "batches": rows.batches,
+                },
             )
 
 
@@ -97,7 +102,7 @@ def class_imbalance(snapshot: RunSnapshot) -> Iterator[Finding]:
             continue
         judged = True
         most, least = max(rows.labels.values()), min(rows.labels.values())
-        if most > IMBALANCE * least and _are_classes(rows.labels, losses):
+        if most > IMBALANCE * least > 0 and _are_classes(rows.labels, losses):
             frequent = max(rows.labels, key=lambda label: rows.labels[label])
             rare = min(rows.labels, key=lambda label: rows.labels[label])
             yield Finding(
@@ -115,7 +120,7 @@ def class_imbalance(snapshot: RunSnapshot) -> Iterator[Finding]:
                 rank=facts.rank,
                 where=site(facts, rows.loader),
                 evidence={
-                    "subject": str(rows.loader),
+                    "subject": made_at(facts, rows.loader),
                     "ratio": most / least,
                     "samples": counted,
                     "labels": rows.labels,
@@ -225,5 +230,9 @@ def target_in_input(snapshot: RunSnapshot) -> Iterator[Finding]:
                 step=0,
                 rank=facts.rank,
                 where=site(facts, rows.loader),
-                evidence={"subject": str(rows.loader), "columns": rows.copies, "rows": rows.looked_for_copies},
+                evidence={
+                    "subject": made_at(facts, rows.loader),
+                    "columns": rows.copies,
+                    "rows": rows.looked_for_copies,
+                },
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlmon.checks.data_facts import Rows, in_repeated_stage, loader_rows, site
+from dlmon.checks.data_facts import Rows, in_repeated_stage, loader_rows, made_at, site
 from dlmon.checks.facts import Lacking, leader
 from dlmon.checks.finding import HINT, WARNING, Finding
 from dlmon.checks.registry import check
@@ -58,7 +58,7 @@ def _same(facts: RankFacts, rows: Rows, what: str) -> Finding:
         rank=facts.rank,
         where=site(facts, rows.loader),
         evidence={
-            "subject": str(rows.loader),
+            "subject": made_at(facts, rows.loader),
             "batches": rows.batches,
             "same_as_before": rows.same_batch,
             "distinct_rows": rows.distinct,
@@ -113,7 +113,7 @@ def _not_shuffled(facts: RankFacts, loader: events.Loader, changes: int, pairs: 
         rank=facts.rank,
         where=site(facts, loader.loader),
         evidence={
-            "subject": str(loader.loader),
+            "subject": made_at(facts, loader.loader),
             "changes": changes,
             "neighbours": pairs,
             "expected_changes": expected,

@@ -126,7 +126,11 @@ def _module_site(facts: RankFacts) -> events.Where | None:
     return next((loader.where for number, loader in facts.loaders.items() if number in trained and loader.where), None)
 
 
-@check("data.shape_layout", needs="the input of a recurrent or attention layer and the size of the batches")
+@check(
+    "data.shape_layout",
+    needs="the input of a recurrent or attention layer and the size of the batches",
+    explains=("crash.shape",),
+)
 def shape_layout(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     for one in first_inputs(facts):
@@ -154,7 +158,7 @@ def shape_layout(snapshot: RunSnapshot) -> Iterator[Finding]:
 TYPE_MISMATCH = ("expected scalar type", "must have the same dtype", "Found dtype", "should be the same", "same dtype")
 
 
-@check("data.dtype", needs="a crash over types, and the batch")
+@check("data.dtype", needs="a crash over types, and the batch", explains=("crash.dtype",))
 def dtype(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     crash = facts.crash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from statistics import median
 
@@ -119,7 +120,7 @@ def loader_bound(snapshot: RunSnapshot) -> Iterator[Finding]:
     pairs = [
         (wait, dt)
         for wait, dt in zip(facts.rows.get("wait", ()), facts.rows.get("dt", ()), strict=False)
-        if wait is not None and dt is not None
+        if wait is not None and dt is not None and math.isfinite(wait) and math.isfinite(dt)
     ]
     if loader is None or len(pairs) < STEPS:
         raise Lacking("fewer than 50 steps fed by a DataLoader were timed")

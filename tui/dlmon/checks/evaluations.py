@@ -74,7 +74,7 @@ def _on_purpose(found: events.Evaluation) -> bool:
 def grad_in_eval(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     passes = _passes(facts, snapshot)
-    wrong = [e for e in passes if e.grad_enabled and e.batches >= 2]
+    wrong = [e for e in passes if e.grad_enabled and max(e.batches, _length(facts, e.loader)) >= 2]
     if not wrong or len(wrong) * 2 < len(passes):
         return
     size = sum(p.numel for p in parameters_of(facts).values())
@@ -89,6 +89,12 @@ def grad_in_eval(snapshot: RunSnapshot) -> Iterator[Finding]:
         where=last.where,
         evidence={"evaluations": len(passes), "batches": last.batches, "parameters": size, "seconds": last.seconds},
     )
+
+
+def _length(facts: RankFacts, loader: int) -> int:
+    """Batches that a loader would give: a rehearsal cuts it to one."""
+    told = facts.loaders.get(loader)
+    return (told.length if told is not None else None) or 0
 
 
 class Curves:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from dlmon.state.snapshot import RankFacts, RunSnapshot
 from dlmon_probes import events
 from dlmon_probes.events import Where
+from dlmon_probes.kinds import KINDS
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -41,7 +43,18 @@ def leader(snapshot: RunSnapshot) -> RankFacts:
     """The leading process. Raises Lacking where none has reported."""
     if snapshot.leader is None:
         raise Lacking("no training process has reported yet")
-    return snapshot.leader
+    return well_formed(snapshot.leader)
+
+
+def _well_formed(facts: RankFacts) -> RankFacts:
+    kept = {kind: [row for row in rows if type(row) is KINDS.get(kind)] for kind, rows in facts.further.items()}
+    if all(len(kept[kind]) == len(rows) for kind, rows in facts.further.items()):
+        return facts
+    return replace(facts, further=kept)
+
+
+well_formed = Remembered(_well_formed, lambda facts: (facts,))
+well_formed.__doc__ = "What a process reported, without further events that are of another type than their kind says."
 
 
 def parameters_of(facts: RankFacts) -> dict[int, events.Parameter]:
@@ -93,6 +106,18 @@ def below(graph: events.Graph, node: events.GraphNode) -> Iterator[events.GraphN
     for i in node.inputs:
         if 0 <= i < len(graph.nodes):
             yield graph.nodes[i]
+
+
+def beneath(graph: events.Graph, node: events.GraphNode, pass_by: frozenset[str]) -> events.GraphNode | None:
+    """A node itself, or the first below it that is none of the given operations; None where that was not kept."""
+    for _ in range(len(graph.nodes) + 1):  # bounded: the graph in a log need not be free of circles
+        if node.op not in pass_by or not node.inputs:
+            return node
+        following = next(below(graph, node), None)
+        if following is None:
+            return None
+        node = following
+    return None
 
 
 def through(graph: events.Graph, node: events.GraphNode, pass_by: frozenset[str]) -> events.GraphNode | None:

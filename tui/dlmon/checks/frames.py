@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dlmon.checks.facts import well_formed
+from dlmon.state.snapshot import RankFacts
 from dlmon_probes import events
 from dlmon_probes.events import Where
+from dlmon_probes.events_machine import Place
 
 
 def user_frames(crash: events.Crash) -> Iterator[events.Frame]:
@@ -17,6 +20,12 @@ def user_line(crash: events.Crash) -> Where | None:
     """The innermost line of the user's own; else the innermost there is."""
     frame = next(user_frames(crash), None) or next(reversed(crash.frames), None)
     return frame.where if frame else None
+
+
+def last_place(facts: RankFacts) -> Place | None:
+    """Where the thread that trains was when it was last looked at."""
+    found = well_formed(facts).further.get("place", ())
+    return found[-1] if found else None
 
 
 def shapes_in_reach(crash: events.Crash, most: int = 8) -> dict[str, str]:

@@ -35,7 +35,7 @@ FIT = 0.05  # a graph that grows by the same number of nodes each step
 @check(
     "graph.detached",
     needs="a graph, the first forward's modules, 3 sampled gradients",
-    explains=("grads.none", "loop.params_not_in_optimizer"),
+    explains=("grads.none", "loop.params_not_in_optimizer", "crash.autograd"),
 )
 def detached(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
@@ -138,7 +138,11 @@ def _forward(facts: RankFacts) -> Where | None:
     return Where(model.file, model.line, "forward", "") if model else None
 
 
-@check("graph.retained", needs="variables at the backward's line, or the sizes of 3 graphs", explains=("memory.creep",))
+@check(
+    "graph.retained",
+    needs="variables at the backward's line, or the sizes of 3 graphs",
+    explains=("memory.creep", "crash.autograd"),
+)
 def retained(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     if not facts.graphs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -76,7 +77,7 @@ def accumulation_unscaled(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     if not facts.graphs:
         raise Lacking("no autograd graph was read yet")
-    micro = [int(n) for n in facts.rows.get("micro", ()) if n]
+    micro = [int(n) for n in facts.rows.get("micro", ()) if n and math.isfinite(n)]
     k, count = Counter(micro).most_common(1)[0] if micro else (1, 0)
     if k < 2 or count < ROWS or len(facts.optimizers) != 1 or not _batches_add_up(facts, k):
         return

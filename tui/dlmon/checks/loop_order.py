@@ -39,21 +39,31 @@ def accounts(facts: RankFacts) -> dict[int, list[Account]]:
 def no_zero_grad(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     for optimizer, rows in accounts(facts).items():
-        later = [row for row in rows if row[0].step > 0]
-        if later and all(_carried(clearing) for _, clearing in later) and _enough(optimizer, later):
-            yield _no_zero_grad(facts, optimizer, later)
+        later = [(before, row) for before, row in zip([None, *rows], rows, strict=False) if row[0].step > 0]
+        if later and all(_carried(row, before) for before, row in later):
+            carried = [row for _, row in later]
+            if _enough(optimizer, carried):
+                yield _no_zero_grad(facts, optimizer, carried)
 
 
-def _carried(clearing: events.Clearing) -> bool:
+def _carried(row: Account, before: Account | None) -> bool:
     """The gradient of the step before was still there, untouched, at every backward, and more was added to it."""
+    order, clearing = row
     first = clearing.before[0]
     if not first or any(not norm for norm in clearing.before):
         return False
-    if clearing.previous is not None and abs(first - clearing.previous) > SAME * abs(clearing.previous):
+    left = [clearing.previous]
+    if before is not None and before[0].step == order.step - 1:
+        left.append(before[1].after)  # another loss's backward may have added to it after this optimizer's step
+    if clearing.previous is not None and not any(_same(first, norm) for norm in left):
         return False  # scaled down on purpose, or partly cleared
     # As the last backward left it where that is known: clipping brings every gradient to the same norm.
     now = clearing.after if clearing.after is not None else clearing.at_step
     return clearing.at_step is not None and now is not None and abs(now - first) > 1e-6 * abs(first)
+
+
+def _same(one: float, other: float | None) -> bool:
+    return other is not None and abs(one - other) <= SAME * abs(other)
 
 
 def _enough(optimizer: int, rows: Sequence[Account]) -> bool:
@@ -75,7 +85,7 @@ def _no_zero_grad(facts: RankFacts, optimizer: int, rows: Sequence[Account]) -> 
         advice=f"Call {_name(facts, optimizer)}.zero_grad() once per step, before backward().",
         step=rows[0][0].step,
         rank=facts.rank,
-        where=call_site(order, "backward") or backward_site(facts),
+        where=_backward_of(order, optimizer) or backward_site(facts),
         evidence={
             "subject": str(optimizer),
             "samples": len(rows),
@@ -136,6 +146,17 @@ def _clearing_site(order: events.Order, optimizer: int) -> Where | None:
         elif call.op == "step" and call.of == optimizer:
             break
     return site
+
+
+def _backward_of(order: events.Order, optimizer: int) -> Where | None:
+    """The backward right in front of this optimizer's step: of several losses, the one it steps for."""
+    site = None
+    for call in order.calls:
+        if call.op == "backward":
+            site = call.where
+        elif call.op == "step" and call.of == optimizer and site is not None:
+            return site
+    return call_site(order, "backward")
 
 
 def _name(facts: RankFacts, optimizer: int) -> str:

@@ -243,7 +243,7 @@ def head_frozen(snapshot: RunSnapshot) -> Iterator[Finding]:
 
 
 def _columns(told: FrozenWeights) -> Iterator[tuple[int, float | None, float | None]]:
-    return iter(zip(told.p, told.rms, told.max_abs, strict=True))
+    return iter(zip(told.p, told.rms, told.max_abs, strict=False))
 
 
 def _looks_fresh(parameter: events.Parameter, rms: float | None, most: float | None) -> bool:

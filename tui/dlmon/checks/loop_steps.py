@@ -12,9 +12,12 @@ from dlmon.state.snapshot import RankFacts, RunSnapshot
 from dlmon_probes import events
 from dlmon_probes.events_loop import IdleOptimizer, LoopTotals
 
+LEAF_SAMPLES = 2  # all that a smoke stage has; the graph and the missing gradients already say the same
 SAMPLES = 3  # faults of order need no threshold: a third sample rules out chance
 BACKWARDS = 10  # without a single step, in a run that is over …
 BACKWARDS_RUNNING = 99  # … and in one that goes on: above the largest usual accumulation (64)
+TWICE = 2  # steps without a backward, of those at least …
+AGAIN = 0.25  # … this share: a loop does it each time, or every few steps
 STEPS_OF_OTHERS = 20  # while one of several optimizers does not step
 RECREATED = 5  # optimizers from one line, one step each
 RESULT_OPS = frozenset(
@@ -24,15 +27,17 @@ RESULT_OPS = frozenset(
 
 @check(
     "loop.loss_is_leaf",
-    needs="an autograd graph and 3 sampled steps of an optimizer",
-    explains=("grads.none", "loop.params_not_in_optimizer", "graph.detached", *TREND),
+    needs="an autograd graph and 2 sampled steps of an optimizer",
+    explains=("grads.none", "loop.params_not_in_optimizer", "graph.detached", "crash.autograd", *TREND),
 )
 def loss_is_leaf(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts = leader(snapshot)
     if not facts.graphs:
         raise Lacking("no autograd graph was read yet")
     held = [clearing for order in facts.orders for clearing in order.clearing if clearing.held]
-    if len(held) < SAMPLES or any(clearing.with_gradient for clearing in held):
+    if len(held) < LEAF_SAMPLES:
+        raise Lacking(f"fewer than {LEAF_SAMPLES} sampled steps")
+    if any(clearing.with_gradient for clearing in held):
         return  # the optimizer's parameters do get gradients: what goes backward is somebody's own business
     for series in sorted({graph.series for graph in facts.graphs}):
         graphs = [graph for graph in facts.graphs if graph.series == series]
@@ -150,6 +155,34 @@ def step_without_backward(snapshot: RunSnapshot) -> Iterator[Finding]:
                 where=call_site(orders[-1], "step", index),
                 evidence={"subject": str(index), "samples": len(orders), "norms": norms[:8]},
             )
+    yield from _stepped_again(facts)
+
+
+def _stepped_again(facts: RankFacts) -> Iterator[Finding]:
+    """A step that follows another one of the same optimizer, with no backward between them, on the same gradient."""
+    counts = [count for count in facts.rows.get("micro", ()) if count is not None]
+    without = sum(count == 0 for count in counts)
+    if without < TWICE or without < AGAIN * len(counts) or without == len(counts):
+        return
+    for index in sorted({optimizer.index for optimizer in facts.optimizers}):
+        totals = {sample.step: sample.total for sample in facts.gradients if sample.optimizer == index}
+        idle = [order for order in facts.orders if order.calls and {call.op for call in order.calls} == {"step"}]
+        idle = [order for order in idle if any(call.of == index for call in order.calls)]
+        pairs = [(totals[o.step - 1], totals[o.step]) for o in idle if {o.step - 1, o.step} <= totals.keys()]
+        if pairs and all(before and before == after for before, after in pairs):
+            yield Finding(
+                id="loop.step_without_backward",
+                severity=WARNING,
+                title=(
+                    f"{without} of the last {len(counts)} steps follow no backward: the optimizer goes once more along "
+                    f"the gradient of the step before (norm {pairs[0][1]:.3g})"
+                ),
+                advice="Call optimizer.step() once for each backward; look for a second call in the loop.",
+                step=idle[0].step,
+                rank=facts.rank,
+                where=call_site(idle[0], "step", index),
+                evidence={"subject": str(index), "steps_without": without, "of": len(counts), "norm": pairs[0][1]},
+            )
 
 
 @check("loop.optimizer_recreated", needs="optimizers that stepped, 5 of one line")
@@ -170,7 +203,8 @@ def optimizer_recreated(snapshot: RunSnapshot) -> Iterator[Finding]:
             id="loop.optimizer_recreated",
             severity=WARNING if state else HINT,
             title=(
-                f"a new {last.cls} is made for every step: {len(made)} in {made[-1].step - made[0].step + 1} steps"
+                f"a new {last.cls} is made for every step: {len(made)} in the first "
+                f"{made[-1].step - made[0].step + 1} steps"
                 + (f", so that {state} start from zero each time" if state else "")
             ),
             advice="Make the optimizer once, before the loop.",

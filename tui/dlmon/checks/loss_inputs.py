@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlmon.checks.facts import backward_site, below, through
+from dlmon.checks.facts import backward_site, below, beneath, through
 from dlmon.checks.finding import ERROR, Finding
 from dlmon.checks.frames import user_line
 from dlmon.checks.loss_form import PASS_BY, graphs, losses
@@ -63,12 +63,11 @@ def _targets(facts: RankFacts, graph: events.Graph, target: events.TensorFacts) 
 
 def _kl_of_probabilities(graph: events.Graph) -> bool:
     """kl_div is `t·log t − t·input`, summed: a product with a constant below a difference below the sum."""
-    node = graph.nodes[0]
-    while node.op in SUMMED or node.op in PASS_BY or node.op == "MulBackward0":  # times the temperature squared
-        following = next(below(graph, node), None)
-        if following is None:
-            return False
-        node = following
+    if not graph.nodes:
+        return False
+    node = beneath(graph, graph.nodes[0], SUMMED | PASS_BY | {"MulBackward0"})  # times the temperature squared
+    if node is None:
+        return False
     if node.op != "SubBackward0" or len(node.inputs) != 1:
         return False
     product = next(below(graph, node), None)
@@ -113,7 +112,7 @@ def _softmax_in_front(graph: events.Graph, node: events.GraphNode) -> events.Gra
 @check(
     "loss.arguments_swapped",
     needs="the autograd graph of a loss",
-    explains=("loss.initial_value", "loss.target_range", "crash.other", "grads.nonfinite", *TREND),
+    explains=("loss.initial_value", "loss.target_range", "crash.other", "crash.dtype", "grads.nonfinite", *TREND),
 )
 def arguments_swapped(snapshot: RunSnapshot) -> Iterator[Finding]:
     facts, first = graphs(snapshot)

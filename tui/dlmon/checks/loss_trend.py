@@ -45,8 +45,9 @@ def lone(snapshot: RunSnapshot, steps: int) -> tuple[RankFacts, SeriesView, list
         raise Lacking(f"fewer than {steps} steps yet")
     if line.points.nonfinite:
         raise Lacking("the loss is not finite")
-    values = finite(v for _, v in line.recent) if line.count <= len(line.recent) else list(line.points.mean)
-    if len(values) < 20:
+    early, late = finite(v for _, v in line.first[:5]), finite(v for _, v in line.recent)
+    values = late if line.count <= len(line.recent) else finite(line.points.mean)
+    if len(values) < 20 or not early or not late or not line.points.low or not line.points.high:
         raise Lacking("too few values")
     return facts, line, values
 

@@ -216,7 +216,11 @@ def gpu_unused(snapshot: RunSnapshot) -> Iterator[Finding]:
     )
 
 
-@check("cpu.bottleneck", needs="a minute of samples of the machine with a GPU")
+@check(
+    "cpu.bottleneck",
+    needs="a minute of samples of the machine with a GPU",
+    explains=("gpu.low_utilisation",),
+)
 def cpu_bottleneck(snapshot: RunSnapshot) -> Iterator[Finding]:
     machine = snapshot.machine
     used = [list(values)[-SECONDS:] for values in machine.gpu_utilisation.values() if max(values, default=0.0) > 0.02]

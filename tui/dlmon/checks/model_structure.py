@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dlmon.checks.facts import Lacking, backward_site, below, leader, listed, parameters_of
+from dlmon.checks.facts import Lacking, backward_site, below, beneath, leader, listed, parameters_of
 from dlmon.checks.finding import ERROR, HINT, WARNING, Finding
 from dlmon.checks.loss_form import VIEWS, graphs, losses
 from dlmon.checks.model_units import layer_site
@@ -37,11 +37,7 @@ def _own(facts: RankFacts, graph: events.Graph, node: events.GraphNode) -> list[
     """The parameters that an operation uses itself."""
     known, found = parameters_of(facts), []
     for leaf in below(graph, node):
-        while leaf.op in VIEWS and leaf.inputs:
-            following = next(below(graph, leaf), None)
-            if following is None:
-                break
-            leaf = following
+        leaf = beneath(graph, leaf, VIEWS) or leaf
         p = leaf.saved.get("p")
         if leaf.op == "AccumulateGrad" and isinstance(p, int) and p in known:
             found.append(known[p])
@@ -55,11 +51,7 @@ def _weight(facts: RankFacts, graph: events.Graph, node: events.GraphNode) -> ev
 def _data(graph: events.Graph, node: events.GraphNode) -> events.GraphNode | None:
     """The operation that made a layer's input, through views."""
     for leaf in below(graph, node):
-        while leaf.op in VIEWS and leaf.op != "TBackward0" and leaf.inputs:
-            following = next(below(graph, leaf), None)
-            if following is None:
-                return None
-            leaf = following
+        leaf = beneath(graph, leaf, VIEWS - {"TBackward0"}) or leaf
         if leaf.op not in ("AccumulateGrad", "TBackward0"):
             return leaf
     return None

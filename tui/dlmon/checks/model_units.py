@@ -17,6 +17,9 @@ from dlmon_probes.events_model import Predictions, UnitRow, Units
 DEAD = 0.9  # of a layer's units; half of them is usual after a rough start
 SAMPLES = 250  # rows of batches over which a unit never fired
 LOOKS = 5
+DIED_ROWS = 50  # rows of recent looks, by which units that fired before are judged
+DIED_LOOKS = 4
+DIED_SPAN = 100  # steps that these looks are spread over
 START = 20  # steps in which much may still change
 SATURATED = 0.9  # of all elements, at each of the last looks
 SAME = 1e-6  # deviation between rows by the values' size: equal in float32
@@ -26,7 +29,7 @@ EQUAL_STEPS = 5
 MOVED = 1e-6  # |Δw|/|w|: the weights do change
 SCALE = 1e4  # between the first layers' outputs and the last ones'
 WEIGHTED = ("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d")
-PENALTIES = ("AbsBackward0", "SgnBackward0", "NormBackward0", "NormBackward1")  # sparse on purpose
+PENALTIES = ("AbsBackward0", "SgnBackward0", "NormBackward0", "NormBackward1", "TopkBackward0")  # sparse on purpose
 
 
 def latest(facts: RankFacts) -> dict[tuple[int, int, str], list[tuple[int, UnitRow]]]:
@@ -68,7 +71,9 @@ def dead_units(snapshot: RunSnapshot) -> Iterator[Finding]:
         all_dead = row.dead == row.units and row.rows >= SAMPLES // 5
         if step < START and not (all_dead and snapshot.over):
             continue
-        if all_dead or (row.dead >= DEAD * row.units and row.rows >= SAMPLES):
+        if not all_dead and _died(row, step):
+            yield _units_died(facts, series, step, row)
+        elif all_dead or (row.dead >= DEAD * row.units and row.rows >= SAMPLES):
             yield _finding(
                 facts, "model.dead_units", ERROR if all_dead else WARNING,
                 f"{row.dead} of {row.units} ReLU units after {row.after or 'a layer'} were zero for all of {row.rows} "
@@ -77,6 +82,26 @@ def dead_units(snapshot: RunSnapshot) -> Iterator[Finding]:
                 "0, scale the inputs, or use LeakyReLU or GELU.",
                 step, subject=f"{series} {row.after} {row.number}", dead=row.dead, units=row.units, rows=row.rows,
             )  # fmt: skip
+
+
+def _died(row: UnitRow, step: int) -> bool:
+    """Most units are silent now, and most of those once were not."""
+    if row.silent is None or row.dead is None or row.recent_since < START:
+        return False
+    watched = row.recent_rows >= DIED_ROWS and row.recent_looks >= DIED_LOOKS and step - row.recent_since >= DIED_SPAN
+    return watched and row.silent >= DEAD * row.units and row.silent - row.dead >= DEAD / 2 * row.units
+
+
+def _units_died(facts: RankFacts, series: int, step: int, row: UnitRow) -> Finding:
+    return _finding(
+        facts, "model.dead_units", WARNING,
+        f"{row.silent} of {row.units} ReLU units after {row.after or 'a layer'} went silent: none of them fired in "
+        f"{row.recent_rows} samples since step {row.recent_since}, though all but {row.dead} did before",
+        "They get no gradient any more. Lower the learning rate or warm it up, clip gradients, scale inputs and "
+        "targets, or use LeakyReLU or GELU.",
+        step, subject=f"{series} {row.after} {row.number}", dead=row.silent, units=row.units, rows=row.recent_rows,
+        since=row.recent_since,
+    )  # fmt: skip
 
 
 @check("model.saturated", needs=f"results of tanh and sigmoid at {LOOKS} looks")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from dlmon.checks.facts import listed
+from dlmon.checks.facts import listed, well_formed
 from dlmon.state.snapshot import RankFacts
 from dlmon_probes import events
 from dlmon_probes.events_model import Origin
 
 GREW = 10.0  # × the median of the first total gradient norms
 MOST_GOOD = 12  # modules told of the last good forward
+LARGE = 1e4  # squared it is beyond float16 (65,504); what is this large where float32 overflows has run away long ago
+_OVERFLOWN = (
+    "Its inputs ran away before: lower the learning rate, clip gradients (clip_grad_norm_), and normalise inputs and "
+    "targets; under float16 keep squares and sums in float32."
+)
 _ADVICE = {
     "log": "Keep its argument above 0: torch.log(x.clamp_min(1e-8)), or log_softmax instead of log(softmax).",
     "div": "Keep the divisor away from 0: x / (y + 1e-8), or clamp it.",
@@ -24,10 +30,24 @@ _ADVICE = {
 }
 
 
+LATE = 1  # steps by which a device tells late that a loss is not finite
+
+
+def origins_of(facts: RankFacts) -> Sequence[Origin]:
+    """All that were read, oldest first."""
+    return well_formed(facts).further.get("origin", ())
+
+
 def origin_at(facts: RankFacts, step: int | None, hows: tuple[str, ...]) -> Origin | None:
-    """What was read at a step, or at the first later one."""
-    found = [o for o in facts.further.get("origin", ()) if o.how in hows and (step is None or o.step >= step)]
-    return found[0] if found else None
+    """What was read at a step, or right after it; the first of all where step is None.
+
+    Weights that are not finite after it are a consequence, and so is what later forwards make of them.
+    """
+    found = [o for o in origins_of(facts) if o.how in hows]
+    if step is None:
+        return found[0] if found else None
+    near = [o for o in found if step <= o.step <= step + (LATE if o.how != "weights" else 0)]
+    return near[0] if near else None
 
 
 def operation(op: str) -> str:
@@ -54,10 +74,19 @@ def sentence(origin: Origin | None) -> str:
         return f"; {count} parameters were not finite before this forward: {listed(names)}"
     if origin.how == "input":
         share = max((t.facts.nonfinite or 0.0 for t in origin.tensors), default=0.0)
-        return f"; it came in with a tensor from outside the model, into {place(origin)} ({share:.2g} of it not finite)"
+        came = f"; it came in with a tensor from outside the model, into {place(origin)} ({share:.2g} of it not finite)"
+        return came + samples(origin)
     if origin.how == "gradient":
         return f": {place(origin)} was exactly 0 at step {origin.step}, where its derivative is infinite"
     return f"; it began at {place(origin)}{_because(origin)}"
+
+
+def samples(origin: Origin) -> str:
+    """`: samples 17, 203 of the data set`, where the batch is to blame and its indices are known."""
+    if not origin.broken or not origin.indices:
+        return ""
+    word = "sample" if len(origin.indices) == 1 else "samples"
+    return f": {word} {listed([str(index) for index in origin.indices], 5)} of the data set"
 
 
 def _because(origin: Origin) -> str:
@@ -88,13 +117,21 @@ def advice(origin: Origin | None, otherwise: str) -> str:
         return f"The update before wrote them: gradients were not finite though the loss was.{looked}"
     if origin.how == "input":
         return "Check the data (torch.isfinite(x).all()) and constants such as means and weights that are mixed in."
-    return _ADVICE.get(operation(origin.op), otherwise)
+    return _OVERFLOWN if _overflown(origin) else _ADVICE.get(operation(origin.op), otherwise)
+
+
+def _overflown(origin: Origin) -> bool:
+    """Whether the inputs of a product, power or squared error were that large."""
+    ends = [end for t in origin.tensors for end in (t.facts.min, t.facts.max) if end is not None]
+    return operation(origin.op) in ("pow", "mul", "mse_loss", "sub") and any(abs(end) > LARGE for end in ends)
 
 
 def evidence(origin: Origin | None, facts: RankFacts, step: int) -> dict[str, Any]:
     """The origin, the modules' outputs while all was well, and since when gradients grew."""
     told: dict[str, Any] = {"last_good": last_good(facts, step), "gradients_grew_since": grew_since(facts, step)}
     if origin is not None:
+        if origin.indices:
+            told["bad_samples" if origin.broken else "batch_samples"] = list(origin.indices)
         told["origin"] = {
             "how": origin.how,
             "operation": operation(origin.op),
@@ -123,8 +160,9 @@ def last_good(facts: RankFacts, step: int) -> dict[str, list[float]]:
 
 
 def grew_since(facts: RankFacts, step: int) -> int | None:
-    """The first sampled step from which on the total gradient norm stayed far above its start; None if it did not."""
-    rows = [(g.step, g.total) for g in facts.gradients if g.total is not None and g.step <= step]
+    """The first sampled step before `step` from which on the total gradient norm stayed far above its start; None if it
+    did not."""
+    rows = [(g.step, g.total) for g in facts.gradients if g.total is not None and g.step < step]
     finite = [total for _, total in rows if math.isfinite(total)]
     if len(finite) < 4:
         return None

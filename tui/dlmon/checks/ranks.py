@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from dlmon.checks.facts import Lacking, backward_site, listed, parameters_of
+from dlmon.checks.facts import Lacking, backward_site, listed, parameters_of, well_formed
 from dlmon.checks.finding import ERROR, HINT, WARNING, Finding
 from dlmon.checks.registry import check
 from dlmon.state.snapshot import RankFacts, RunSnapshot
@@ -58,7 +58,7 @@ def _by_rank(snapshot: RunSnapshot, kind: str) -> dict[int, tuple[RankFacts, Seq
     """Ranks of the process group: processes that were spawned have no rank in their environment."""
     found: dict[int, tuple[RankFacts, Sequence[Checksum | Pace]]] = {}
     for facts in snapshot.facts.values():
-        rows = facts.further.get(kind, ())
+        rows = well_formed(facts).further.get(kind, ())
         if rows:
             found.setdefault(rows[0].rank, (facts, rows))
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlmon.checks.facts import Lacking
-from dlmon.checks.finding import SEVERITIES, Abstained, Finding, Judgement
+from dlmon.checks.finding import ERROR, SEVERITIES, Abstained, Finding, Judgement
 from dlmon.state.snapshot import RunSnapshot
 
 Check = Callable[[RunSnapshot], Iterable[Finding]]
@@ -24,8 +24,11 @@ FAMILIES = (
     "data_scale",
     "loss_form",
     "loss_inputs",
+    "loss_direction",
+    "causality",
     "model_structure",
     "model_units",
+    "saved_states",
     "graph_history",
     "loop_steps",
     "loop_order",
@@ -41,7 +44,9 @@ FAMILIES = (
     "loss_values",
     "loss_terms",
     "loss_trend",
+    "labels_unrelated",
     "machine",
+    "starvation",
     "ranks",
     "stalls",
     "repro",
@@ -129,16 +134,26 @@ class Judge:
 
     def _ranked(self) -> tuple[Finding, ...]:
         """Worst first, causes before consequences, and consequences left out where their cause is named."""
-        ids = {finding.id for finding in self._raised.values() if not finding.resolved}
-        hidden = {other for registered in self._checks if registered.id in ids for other in registered.explains}
+        explains = {registered.id: registered.explains for registered in self._checks}
+        causes: dict[str, list[Finding]] = {}
+        for finding in self._raised.values():
+            for other in () if finding.resolved else explains.get(finding.id, ()):
+                causes.setdefault(other, []).append(finding)
         order = {registered.id: place for place, registered in enumerate(self._checks)}
-        kept = [finding for finding in self._raised.values() if finding.id not in hidden]
+        kept = [f for f in self._raised.values() if not any(_hides(cause, f) for cause in causes.get(f.id, ()))]
         return tuple(
             sorted(
                 kept,
                 key=lambda f: (f.resolved, SEVERITIES.index(f.severity), order.get(f.id, len(order)), f.rank or 0),
             )
         )
+
+
+def _hides(cause: Finding, finding: Finding) -> bool:
+    """A consequence is left out beside its cause; a crash only beside an error, or a cause on its own line."""
+    if not finding.id.startswith("crash.") or cause.severity == ERROR:
+        return True
+    return cause.where is not None and cause.where == finding.where
 
 
 def _basis(snapshot: RunSnapshot) -> tuple[object, ...]:

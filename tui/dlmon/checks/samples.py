@@ -49,16 +49,17 @@ def _histories(facts: RankFacts) -> dict[int, History]:
     named = parameters_of(facts)
     found: dict[int, History] = {}
     for sample in recent(facts.gradients):
-        for i, p in enumerate(sample.p):
+        columns = zip(sample.p, sample.norm, sample.nonfinite, sample.weight, sample.update, strict=False)
+        for p, norm, nonfinite, weight, update in columns:
             parameter = named.get(p)
             if parameter is None or not parameter.requires_grad:
                 continue
             history = found.setdefault(p, History(parameter, sample.optimizer))
             history.steps.append(sample.step)
-            history.norm.append(sample.norm[i])
-            history.nonfinite.append(sample.nonfinite[i])
-            history.weight.append(sample.weight[i])
-            history.update.append(sample.update[i])
+            history.norm.append(norm)
+            history.nonfinite.append(nonfinite)
+            history.weight.append(weight)
+            history.update.append(update)
     return found
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from dlmon.checks.facts import leader
 from dlmon.checks.finding import WARNING, Finding
+from dlmon.checks.frames import last_place
 from dlmon.checks.registry import check
 from dlmon.state.phase import STALL_FACTOR, STALL_FLOOR
 from dlmon.state.snapshot import FAILED, STALLED, STOPPED, RankFacts, RunSnapshot
 from dlmon.text import duration
+from dlmon.text import place as at_line
 
 
 @check("run.stalled", needs="a step that was completed")
@@ -23,17 +25,20 @@ def stalled(snapshot: RunSnapshot) -> Iterator[Finding]:
     beat = facts.heartbeat
     inside = f", {beat.backwards} backwards into step {beat.step}" if beat and beat.backwards else ""
     usual = f"; a step usually takes {duration(snapshot.timing.median)}" if snapshot.timing.median else ""
+    place = last_place(facts)
+    there = f", in {at_line(place.where.file, place.where.line)}" if place else ""
     others = [rank for rank in snapshot.ranks if rank.step > snapshot.step]
     behind = f" Rank {facts.rank} is behind the others: it waits, or they wait for it." if others else ""
     yield Finding(
         id="run.stalled",
         severity=WARNING,
-        title=f"no step for {duration(seconds)} after step {snapshot.step}{inside}{usual}",
+        title=f"no step for {duration(seconds)} after step {snapshot.step}{inside}{there}{usual}",
         advice="Look at the stacks of its threads (py-spy dump --pid "
         f"{facts.hello.pid if facts.hello else '…'}): a collective waits for a rank that left, a loader worker hangs "
         f"in a read, or a lock is held twice.{behind}",
         step=snapshot.step,
         rank=facts.rank,
+        where=place.where if place else None,
         evidence={"seconds": seconds, "median_step": snapshot.timing.median, "phase": beat.phase if beat else None,
                   "steps_by_rank": {str(rank.rank): rank.step for rank in snapshot.ranks}},
     )  # fmt: skip

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from dlmon.errors import UserError, reason
 from dlmon.launch import folder as folders
-from dlmon.launch import requests, start
+from dlmon.launch import start
 from dlmon.launch.command import Command
-from dlmon.record.manifest import read_manifest
 from dlmon.rehearsal import sources
+from dlmon.rehearsal.advance import Started
 from dlmon.rehearsal.files import written_files
 from dlmon.rehearsal.report import FAIL, PASS, SKIPPED, Record, StageReport, outweighed, read_record, write_record
 from dlmon.rehearsal.running import RunningReview, RunWatch, release
@@ -89,7 +89,7 @@ class Rehearsal:
         self._attended = attended
         self._cwd = Path(record.cwd)
         self._ran: dict[str, sources.Sources] = {}  # stage → the sources that it last ran with
-        self._advance: _Started | None = None
+        self._advance: Started | None = None
         self._running: RunningStage | RunningReview | None = None
 
     @classmethod
@@ -208,7 +208,7 @@ class Rehearsal:
             waiting.stop()
         return self._start(stage, command, now, hold=False).folder
 
-    def _start(self, stage: str, command: Command, now: sources.Sources, *, hold: bool) -> _Started:
+    def _start(self, stage: str, command: Command, now: sources.Sources, *, hold: bool) -> Started:
         plan = plan_of(stage, self.options, hold=hold, driver=os.getpid(), leave=not self._attended)
 
         def variables(folder: Path) -> dict[str, str]:
@@ -219,12 +219,14 @@ class Rehearsal:
             command, self.folder, name=stage, exact=True, overhead=overhead, variables=variables, keep_stdin=False
         )
         begun.reap()
-        return _Started(stage, begun.folder, now)
+        return Started(stage, begun.folder, now)
 
     def _drop_advance(self) -> None:
+        """Stop what waits for its turn, and see its end: whoever has `dlmon check` may delete the folder after it."""
         waiting, self._advance = self._advance, None
         if waiting is not None:
             waiting.stop()
+            waiting.wait()
 
     # ------------------------------------------------------------ the record
 
@@ -248,16 +250,6 @@ class Rehearsal:
         return {report.name: report for report in self.record.reports}
 
 
-class _Started:
-    """A run that was started in advance."""
-
-    def __init__(self, stage: str, folder: Path, now: sources.Sources) -> None:
-        self.stage, self.folder, self.sources = stage, folder, now
-
-    def stop(self) -> None:
-        stop_now(self.folder)
-
-
 def script_of(command: Command, cwd: Path) -> Path | None:
     """The Python file that a command runs, also where it is named by `-m`; None where there is none to read."""
     if command.script is not None:
@@ -269,24 +261,6 @@ def _review(script: Path | None, cwd: Path) -> StageReport:
     from dlmon.rehearsal.verdicts import review  # 30 ms that the first paint need not wait for
 
     return review.judge(script, cwd)
-
-
-def stop_now(folder: Path) -> None:
-    """Stop a run that has nothing to lose."""
-    deadline = time.monotonic() + 5.0
-    while time.monotonic() < deadline:
-        try:
-            requests.stop(folder, grace=0.3, by="the rehearsal")
-            return
-        except UserError:  # its supervisor is only just starting, or it is over
-            if (folder / "run.json").exists() and _is_over(folder):
-                return
-            time.sleep(0.05)
-
-
-def _is_over(folder: Path) -> bool:
-    manifest = read_manifest(folder)
-    return manifest is not None and manifest.outcome is not None
 
 
 class RunningStage:

@@ -50,7 +50,7 @@ def _mse(loss: events.LossFacts) -> Expectation | None:
     if target is None or target.std is None or target.mean is None:
         return None
     # Predictions near zero: the error is the target itself.
-    value = target.std**2 + target.mean**2
+    value = target.std * target.std + target.mean * target.mean  # `**` raises where this gives inf
     if not math.isfinite(value) or value <= 0:
         return None
     return Expectation(value, f"mean square of the targets = {value:.4g}", "mse")

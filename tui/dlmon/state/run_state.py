@@ -13,6 +13,7 @@ from dlmon.record.reader import Tagged
 from dlmon.state import phase, progress
 from dlmon.state.bars import BarProgress, Progress
 from dlmon.state.checklist import checklist
+from dlmon.state.fatal import fatal_line
 from dlmon.state.losses import BUCKETS_OF_OTHERS
 from dlmon.state.machine import Machine
 from dlmon.state.ranks import RankState
@@ -42,6 +43,8 @@ class RunState:
         self._liveness = phase.Liveness()
         self._manifest: Manifest | None = None
         self._manifest_read: float | None = None
+        self._fatal: events.Where | None = None
+        self._looked_for_stack = False
         self._odd = 0  # events that could not be folded
         self._leader: RankState | None = None
         self._bars: BarProgress | None = None  # the leader's
@@ -124,6 +127,7 @@ class RunState:
             smoke=checklist(None, 0, ()),
             corrupt_lines=self.corrupt_lines,
             notices=self._notices(),
+            fatal=self._fatal_line(end),
         )
 
     def _with_leader(self, base: RunSnapshot, leader: RankState) -> RunSnapshot:
@@ -201,6 +205,14 @@ class RunState:
             crash=leader.crash,
             left=leader.end is not None,
         )
+
+    def _fatal_line(self, end: events.Exit | None) -> events.Where | None:
+        """Looked for once, after the end."""
+        if end is None or not end.signal:
+            return None
+        if not self._looked_for_stack:
+            self._looked_for_stack, self._fatal = True, fatal_line(self.folder)
+        return self._fatal
 
     def _recorded_outcome(self) -> events.Exit | None:
         """The end from the manifest: the supervisor's log may be torn right before it."""

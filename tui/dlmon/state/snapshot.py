@@ -179,6 +179,10 @@ class MachineView:
     gpu_utilisation: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by uuid
     gpu_memory: Mapping[str, Sequence[float]] = field(default_factory=dict)
     torch: Sequence[events.Memory] = ()
+    blocked: Sequence[float] = ()  # 1.0 where a process of the training waited for storage, else 0.0
+    iowait: Sequence[float] = ()
+    gpu_clock: Mapping[str, Sequence[float]] = field(default_factory=dict)  # share of the highest clock
+    gpu_throttle: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)  # reasons, in words
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,7 @@ class RunSnapshot:
     facts: Mapping[int, RankFacts] = field(default_factory=dict)  # by rank
     corrupt_lines: int = 0
     notices: Sequence[str] = ()  # one line each: what dlmon itself could not do
+    fatal: events.Where | None = None  # the user's line in which a process died below Python, where it left its stack
 
     @property
     def over(self) -> bool:

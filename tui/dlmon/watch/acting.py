@@ -22,6 +22,11 @@ def reason(met: Met) -> str:
     return f"`{text.clean(met.condition.text)}` at step {text.count(met.step)} ({met.values})"
 
 
+def paused(met: Met) -> str:
+    """Of a training that has paused by itself."""
+    return f"the training paused: {reason(met)}; space lets it go on"
+
+
 class Acting:
     """The hands of the watcher in one run. over: tells whether the run has ended, so that waiting ends with it."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dlmon import text
 from dlmon.record.reader import Tagged
 from dlmon.watch.facts import Facts
 from dlmon.watch.parse import Condition
+from dlmon_probes.events_watch import Break
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,20 @@ class Conditions:
         self._true = [False] * len(self._conditions)
         self._told = [False] * len(self._conditions)
         self._facts = Facts()
+        self._left: set[int] = set()  # judged by the training
+
+    def leave_to_training(self, places: Iterable[int]) -> None:
+        """The training judges these by itself, at the very step; it tells by `broke`."""
+        self._left.update(places)
+
+    def broke(self, event: Break) -> Met | None:
+        """What the training met by itself; None where a person asked for the pause."""
+        if event.condition is None or not 0 <= event.condition < len(self._conditions):
+            return None
+        action, condition = self._conditions[event.condition]
+        self._told[event.condition] = True
+        known = {name: value for name, value in event.values.items() if value is not None}
+        return Met(action, condition, event.step + 1, _shown(known))
 
     def see(self, events: Iterable[Tagged]) -> list[Met]:
         """What was met in these events, in the order of the steps."""
@@ -43,16 +58,13 @@ class Conditions:
         for i, (action, condition) in enumerate(self._conditions):
             verdict = condition.judge(self._facts)
             self._told[i] |= verdict is not None
-            if verdict and not self._true[i]:
+            if verdict and not self._true[i] and i not in self._left:
                 met.append(Met(action, condition, step, self._values(condition)))
             self._true[i] = bool(verdict)
         return met
 
     def _values(self, condition: Condition) -> str:
-        shown = ((name, self._facts.history(name).last) for name in condition.facts)
-        return ", ".join(
-            f"{text.clean(name)} {text.count(value) if name == 'step' else text.number(value)}" for name, value in shown
-        )
+        return _shown({name: self._facts.history(name).last for name in condition.facts})
 
     def never_judged(self) -> list[str]:
         """A line for each condition that could not be judged once, with the facts that were never reported."""
@@ -64,3 +76,10 @@ class Conditions:
                     f"`{text.clean(condition.text)}` could not be judged: no {', '.join(missing)} was reported"
                 )
         return lines
+
+
+def _shown(values: Mapping[str, float | None]) -> str:
+    return ", ".join(
+        f"{text.clean(name)} {text.count(value) if name == 'step' else text.number(value)}"
+        for name, value in values.items()
+    )

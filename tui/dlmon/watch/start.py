@@ -10,6 +10,7 @@ from pathlib import Path
 import dlmon
 import dlmon_probes
 from dlmon.watch.orders import Orders
+from dlmon.watch.simple import write
 
 LAST_SECONDS = 70.0  # a command of --on-finding that began at the end of the run may take its minute
 LOG = "watch.log"
@@ -43,6 +44,7 @@ def start(folder: Path, orders: Orders) -> Watching | None:
     """Watch the run in `folder`; None where nothing was asked for. Raises OSError."""
     if not orders.any:
         return None
+    write(folder, orders)
     roots = "\n".join(
         sorted({str(Path(module.__file__ or "").resolve().parents[1]) for module in (dlmon, dlmon_probes)})
     )

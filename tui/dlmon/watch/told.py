@@ -21,8 +21,16 @@ def page() -> str:
 
 `--break-when` pauses the training when the condition turns true; space on the screen lets it go on. `--stop-when` stops
 it with SIGINT, as Ctrl-C would, while it waits between two optimizer steps, so that its own clean-up runs. Both may be
-given several times. Every step is judged, but what a training reports is written every 0.25 s: it may be some steps
-further by the time it pauses. Conditions are watched by a process of their own, also after the screen was left.
+given several times. Every step is judged, also after the screen was left.
+
+How soon: a `--break-when` that speaks only of loss, grad_norm, lr and step, and of their last values, is judged by the
+training itself, which pauses at the end of that very step (of a GPU's loss up to 0.25 s later: nothing waits for the
+device). Everything else, and `--stop-when`, is judged by a process beside it; what a training reports is written every
+0.25 s, so that it is about that much further by then.
+
+At a break the screen opens what the step was made of (`b` opens it again): the batch, the samples of which the model is
+least certain with their indices in the data set, gradients and activations; `i` is the console, `.` does one step more,
+looked at in full.
 
 ## Facts
 

@@ -15,11 +15,11 @@ from dlmon.launch.ended import Ending
 from dlmon.launch.recorder import EventLog
 from dlmon.record.reader import RunReader, Tagged
 from dlmon.view import RunFollower
-from dlmon.watch.acting import Acting, reason
+from dlmon.watch.acting import Acting, paused, reason
 from dlmon.watch.command import OnFinding
 from dlmon.watch.conditions import Conditions
 from dlmon.watch.orders import Orders, decoded
-from dlmon_probes.events_watch import Watched
+from dlmon_probes.events_watch import Break, Judging, Watched
 
 POLL_SECONDS = 0.05
 JUDGE_SECONDS = 0.5  # between two looks for findings, as in a run without a screen
@@ -46,9 +46,19 @@ class Watcher:
         return self._over
 
     def _see(self, events: Sequence[Tagged]) -> None:
+        for tagged in events:
+            if isinstance(tagged.event, Judging):
+                self._conditions.leave_to_training(tagged.event.conditions)
+            elif isinstance(tagged.event, Break):
+                self._paused_itself(tagged.event)
         for met in self._conditions.see(events):
             if not self._over:
                 self._tell(met.action, self._acting.act(met), met.step, reason(met))
+
+    def _paused_itself(self, event: Break) -> None:
+        met = self._conditions.broke(event)
+        if met is not None:
+            self._tell(met.action, paused(met), met.step, reason(met))
 
     def _tell(self, action: str, line: str, step: int | None = None, because: str = "") -> None:
         if line:

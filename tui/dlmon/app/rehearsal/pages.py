@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dlmon.app.content import waiting
@@ -15,9 +15,10 @@ from dlmon.app.rehearsal import evidence_text
 from dlmon.app.rehearsal.curves import curve_lines, drawing_of
 from dlmon.app.rehearsal.table import table_lines
 from dlmon.app.source import Frame
+from dlmon.app.tensor_text import span, tensor_lines
 from dlmon.rehearsal.report import StageReport
 from dlmon.state.snapshot import RankFacts
-from dlmon.text import number, percent, shape
+from dlmon.text import number, shape
 from dlmon_probes import events
 
 _ALL = 100_000  # rows: a page scrolls, so it is made as long as it wants to be
@@ -85,7 +86,7 @@ def _stage_data(data: events.StageData, room: int) -> list[Line]:
     if data.looks:
         lines.append(line(f"the model was given the same batch {data.same} of {data.looks} times it was looked at"))
     lines += [line((f"  {pad(path, 20)}", "text"), (f"taken for {role}", "dim")) for path, role in data.roles.items()]
-    return [*lines, *_tensors(data.tensors, room)]
+    return [*lines, *tensor_lines(data.tensors, room)]
 
 
 def _batch(one: events.Batch, facts: RankFacts, room: int) -> list[Line]:
@@ -95,22 +96,7 @@ def _batch(one: events.Batch, facts: RankFacts, room: int) -> list[Line]:
     )
     structure = f"   {one.structure}" if one.structure else ""
     return [line((name, "strong"), (cut(f"   at step {one.step}{structure}", room - len(name)), "dim")),
-            *_tensors(one.tensors, room)]  # fmt: skip
-
-
-def _tensors(tensors: Sequence[events.NamedTensor], room: int) -> list[Line]:
-    if not tensors:
-        return [line(("  no tensors in it", "dim"))]
-    rows: list[tuple[str, ...]] = [("tensor", "shape", "dtype", "range", "mean", "std", "NaN or inf")]
-    rows += [_tensor(named) for named in tensors]
-    return table_lines(rows, room, indent="  ")
-
-
-def _tensor(named: events.NamedTensor) -> tuple[str, ...]:
-    facts = named.facts
-    span = f"{number(facts.min)} … {number(facts.max)}" if facts.min is not None else "–"
-    wrong = percent(facts.nonfinite) if facts.nonfinite else "none"
-    return named.path or "it", shape(facts.shape), facts.dtype, span, number(facts.mean), number(facts.std), wrong
+            *tensor_lines(one.tensors, room)]  # fmt: skip
 
 
 def shapes(sight: Sight, room: int, height: int, glyphs: Glyphs) -> list[Line]:
@@ -129,9 +115,8 @@ def _call(call: events.Activation, arrow: str) -> tuple[str, ...]:
     inside, outside = (", ".join(map(shape, shapes_)) or "–" for shapes_ in (call.inputs, call.outputs))
     depth = "  " * call.module.count(".") if call.module else ""
     facts = call.output
-    span = f"{number(facts.min)} … {number(facts.max)}" if facts is not None and facts.min is not None else "–"
     middle = (number(facts.mean), number(facts.std)) if facts is not None else ("–", "–")
-    return depth + (call.module or "(root)"), call.cls, f"{inside} {arrow} {outside}", span, *middle
+    return depth + (call.module or "(root)"), call.cls, f"{inside} {arrow} {outside}", span(facts), *middle
 
 
 def gradients(sight: Sight, room: int, height: int, glyphs: Glyphs) -> list[Line]:

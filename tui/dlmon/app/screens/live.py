@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from dlmon.app.break_text import last_break
 from dlmon.app.control import TrainingControl
 from dlmon.app.keymap import LIVE
 from dlmon.app.screens.monitor import Monitor, bindings
 from dlmon.app.settings import Settings
+from dlmon.app.source import Frame
 from dlmon.errors import reason
 from dlmon.state.snapshot import PAUSED
 
@@ -25,6 +27,37 @@ class LiveMonitor(Monitor):
         super().__init__(settings)
         self.control = TrainingControl(settings.folder)
         self._terminal_size: tuple[int, int] | None = None
+        self._broke_at: float | None = None  # the break whose facts were shown
+
+    def show(self, frame: Frame) -> None:
+        super().show(frame)
+        self._open_at_break()
+
+    def _open_at_break(self) -> None:
+        """A condition has paused the training: show why, once, unless something else is open."""
+        view = self.frame.view
+        if view is None or view.snapshot.state != PAUSED or self.app.screen is not self:
+            return
+        found = last_break(view.snapshot)
+        if (
+            found is None
+            or found.condition is None
+            or self._broke_at == found.t
+            or found.step + 1 != view.snapshot.step
+        ):
+            return
+        self._broke_at = found.t
+        self.action_pause_facts()
+
+    def pause_answered(self, answer: str | None) -> None:
+        from dlmon.app.screens.pause import CONSOLE, GO_ON, STEP
+
+        if answer == CONSOLE:
+            self.action_console()
+        elif answer == GO_ON:
+            self.action_pause()
+        elif answer == STEP:
+            self.action_step()
 
     def on_resize(self) -> None:
         """The window was resized (the first size is not a change: another screen may have set it)."""

@@ -216,6 +216,19 @@ class Monitor(Talking, inherit_bindings=False):
         snapshot = self.frame.view.snapshot if self.frame.view is not None else None
         self.app.push_screen(PredictionsDialog(snapshot, self.palette.styles(), self.settings.glyphs))
 
+    def action_pause_facts(self) -> None:
+        from dlmon.app.screens.pause import PauseDialog
+
+        dialog = PauseDialog(self.frame, self._steerable, self.palette.styles(), self.settings.glyphs)
+        self.app.push_screen(dialog, self.pause_answered)
+
+    @property
+    def _steerable(self) -> bool:
+        return self.mode == LIVE and not self.over
+
+    def pause_answered(self, answer: str | None) -> None:
+        """What the person chose before the facts of a pause; a replay has nothing to tell."""
+
     def action_help(self) -> None:
         from dlmon.app.screens.dialogs import Help
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dlmon import text
-from dlmon.checks.finding import Finding
+from dlmon.checks.finding import HINT, Finding
 from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, PASS, Item, StageReport
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon.rehearsal.verdicts import rates
@@ -77,6 +78,7 @@ def _crashed(run: StageRun, crash: Finding, items: Sequence[Item], evidence: dic
             run, INCONCLUSIVE, f"after {text.plural(run.snapshot.step, 'step')}: {told(crash)}",
             "It may only come of so few batches (a result that is checked, a checkpoint that was never written). "
             f"If not: {advised(crash)}", items=items, evidence=evidence,
+            findings=[replace(f, severity=HINT) if is_crash(f) else f for f in standing(run)],
         )  # fmt: skip
     return make_report(run, FAIL, told(crash), advised(crash), items=items, evidence=evidence)
 
