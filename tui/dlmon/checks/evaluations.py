@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from statistics import median
 
@@ -113,9 +114,9 @@ class Curves:
 
 def _training_loss(line: SeriesView, step: int) -> float:
     """The smoothed training loss at a step; NaN where none is known."""
-    place = max((i for i, at in enumerate(line.points.step) if at <= step), default=None)
+    place = bisect_right(line.points.step, step) - 1
     source = line.smoothed if len(line.smoothed) == len(line.points.step) else line.points.mean
-    return math.nan if place is None or place >= len(source) else source[place]
+    return source[place] if 0 <= place < len(source) else math.nan
 
 
 def _curves(facts: RankFacts, snapshot: RunSnapshot) -> list[Curves]:
