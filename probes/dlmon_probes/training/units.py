@@ -201,7 +201,8 @@ def _measure(op: str, result: Any, dim: int, state: _State) -> Any:
     """[units that were never above zero, units that were not in the last looks], or [share of saturated elements]."""
     if op == "ReluBackward0":
         torch = tensors.torch_module()
-        fired = (result > 0).movedim(dim, 0).reshape(int(result.shape[dim]), -1).any(1)
+        # NaN is not silence: a loss that broke has its own finding.
+        fired = (~(result <= 0)).movedim(dim, 0).reshape(int(result.shape[dim]), -1).any(1)
         state.ever = fired if state.ever is None or state.ever.device != fired.device else state.ever | fired
         if state.recent and state.recent[-1].device != fired.device:
             state.recent.clear()
