@@ -15,8 +15,8 @@ COLUMNS = ("row", "position", "actual", "predicted", "confidence", "actual_proba
 WHOLE = frozenset(COLUMNS[:4])
 
 
-class ClassCounts:
-    """Adds up batches of CLASSES or TOKENS; everything stays on the device of the first."""
+class ClassTables:
+    """What is added up wherever an answer is one of C classes; everything stays on the device of the first batch."""
 
     def __init__(self, pair: Pair) -> None:
         device = pair.outputs.device
@@ -29,6 +29,10 @@ class ClassCounts:
 
     def fits(self, pair: Pair) -> bool:
         return pair.task == self.task and int(pair.outputs.shape[1]) == self.classes
+
+
+class ClassCounts(ClassTables):
+    """Adds up batches of CLASSES or TOKENS."""
 
     def add(self, pair: Pair, first: int, stride: int, start: int) -> int:
         """first: the row of the batch's first sample in the pass; of its N rows each stride-th from `start` on is

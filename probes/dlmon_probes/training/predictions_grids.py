@@ -5,29 +5,16 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from dlmon_probes.training import tensors
-from dlmon_probes.training.predictions_answers import MOST_CLASSES, Confusion, Tally, answers_of
-from dlmon_probes.training.predictions_classes import reason_of, samples_of
-from dlmon_probes.training.predictions_hardest import Hardest
+from dlmon_probes.training.predictions_answers import Confusion, Tally, answers_of
+from dlmon_probes.training.predictions_classes import ClassTables, reason_of, samples_of
 from dlmon_probes.training.predictions_pairs import Pair
 
 COLUMNS = ("row", "error", "confidence", "loss", "actual", "predicted")
 MOST_PAIRS = 1_000_000  # cells of the tables of one batch's samples, by which each one's most frequent mistake is found
 
 
-class GridCounts:
+class GridCounts(ClassTables):
     """Adds up batches of PIXELS: outputs N×C×M, targets N×M."""
-
-    def __init__(self, pair: Pair) -> None:
-        device = pair.outputs.device
-        self.task = pair.task
-        self.classes = int(pair.outputs.shape[1])
-        self._tally = Tally(device)
-        self._confusion = Confusion(self.classes, device) if self.classes <= MOST_CLASSES else None
-        self._wrong, self._unsure = Hardest(), Hardest()
-        self._odd = tensors.torch_module().zeros(2, dtype=self._tally.sums.dtype, device=device)
-
-    def fits(self, pair: Pair) -> bool:
-        return pair.task == self.task and int(pair.outputs.shape[1]) == self.classes
 
     def add(self, pair: Pair, first: int, stride: int, start: int) -> int:
         """Of the positions of each sample, each stride-th from `start` on is looked at."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dlmon.checks.facts import Lacking
 from dlmon.checks.finding import ERROR, SEVERITIES, Abstained, Finding, Judgement
+from dlmon.plain import plain
 from dlmon.state.snapshot import RunSnapshot
 
 Check = Callable[[RunSnapshot], Iterable[Finding]]
@@ -179,14 +178,3 @@ def _run(registered: Registered, snapshot: RunSnapshot) -> tuple[Finding, ...] |
         return Abstained(registered.id, str(fact))
     except Exception as error:  # a bug in one check must not take the screen and the other checks with it
         return Abstained(registered.id, f"check failed: {type(error).__name__}: {error}")
-
-
-def plain(value: Any) -> Any:
-    """Evidence as JSON can carry it: NaN and infinities as words."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from dlmon.compare.resources import Resource, resources
 from dlmon.compare.seeds import Group, groups, over_seeds, with_spread
 from dlmon.compare.side import Side
 from dlmon.compare.threshold import Verdict
+from dlmon.plain import plain
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Comparison:
             ],
             "conditions": [asdict(verdict) for verdict in self.verdicts],
         }
-        plain: dict[str, Any] = _plain(row)
-        return plain
+        told: dict[str, Any] = plain(row)
+        return told
 
 
 def compared(sides: Sequence[Side], verdicts: Sequence[Verdict] = ()) -> Comparison:
@@ -132,13 +132,3 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "values": [asdict(reading) for reading in metric.readings],
         "against_baseline": [asdict(item) for item in deltas],
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

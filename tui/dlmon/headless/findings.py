@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from dlmon import text
 from dlmon.checks.finding import Abstained, Finding, Judgement
+from dlmon.plain import plain
 from dlmon.record.reader import Tagged
 from dlmon.view import RunFollower, View
 
@@ -33,19 +33,8 @@ def read(folder: Path) -> View:
 
 def as_json(judgement: Judgement) -> str:
     """The list of findings; those that were resolved since are left out."""
-    rows = [_plain(finding.as_json()) for finding in judgement.findings if not finding.resolved]
+    rows = [plain(finding.as_json()) for finding in judgement.findings if not finding.resolved]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    """NaN and infinities as strings: JSON has none, and evidence is full of them."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def lines(view: View, *, everything: bool) -> list[str]:

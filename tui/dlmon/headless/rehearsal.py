@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dlmon import text
-from dlmon.checks.registry import plain
 from dlmon.headless import annotations as github
 from dlmon.headless import junit as junit_xml
 from dlmon.headless.console import PREFIX, Console
 from dlmon.headless.report_table import in_ascii, sign, table
+from dlmon.plain import plain
 from dlmon.record import layout
 from dlmon.rehearsal.conclusion import exit_code
 from dlmon.rehearsal.report import Record, StageReport

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from dlmon.plain import plain
 from dlmon_probes import events
 from dlmon_probes.kinds import KINDS
 
@@ -32,18 +33,8 @@ def encode_event(event: Any) -> bytes:
     try:
         text = json.dumps(row, separators=(",", ":"), allow_nan=False, default=vars)
     except ValueError:
-        text = json.dumps(_finite(row), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(plain(row), separators=(",", ":"), allow_nan=False)
     return text.encode() + b"\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return _finite(vars(value)) if hasattr(value, "__dict__") else value
 
 
 class Decoder:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dlmon import text
 from dlmon.checks.finding import Finding
 from dlmon.checks.registry import all_checks
-from dlmon.checks.registry import plain as finite
+from dlmon.plain import plain as finite
 from dlmon.rehearsal.report import Record
 from dlmon.report.evidence import Evidence
 from dlmon.report.markdown import block, code, page, plain, table

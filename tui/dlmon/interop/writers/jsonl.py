@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from dlmon.interop.writers.table import STEP, TIME, TableRow
+from dlmon.plain import plain
 
 
 def write(rows: Iterable[TableRow], file: BinaryIO) -> int:
@@ -18,11 +18,7 @@ def write(rows: Iterable[TableRow], file: BinaryIO) -> int:
         try:
             line = json.dumps(values, allow_nan=False)
         except ValueError:
-            line = json.dumps({name: _finite(value) for name, value in values.items()}, allow_nan=False)
+            line = json.dumps(plain(values), allow_nan=False)
         file.write(line.encode() + b"\n")
         count += 1
     return count
-
-
-def _finite(value: Any) -> Any:
-    return value if not isinstance(value, float) or math.isfinite(value) else str(value)

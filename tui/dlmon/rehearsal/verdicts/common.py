@@ -7,7 +7,8 @@ from typing import Any
 
 from dlmon import text
 from dlmon.checks.finding import ERROR, WARNING, Finding
-from dlmon.checks.registry import TREND, plain
+from dlmon.checks.registry import TREND
+from dlmon.plain import plain
 from dlmon.rehearsal.report import INCONCLUSIVE, Item, StageReport
 from dlmon.rehearsal.stage_run import StageRun
 from dlmon_probes import events
