@@ -56,6 +56,7 @@ setup: $(VENV)/.dev
 
 demo: $(VENV)/.demo
 	@$(BIN)/dlmon sample_tasks/stripes_cnn.py || [ $$? = 130 ]  # 130: stopped from the screen
+	@echo "dlmon is in $(BIN): say . $(BIN)/activate, and type dlmon"
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)

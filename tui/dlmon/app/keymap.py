@@ -139,7 +139,7 @@ KEYMAP: tuple[Key, ...] = (
     Key("tab", "tab", "next_panel(1)", "next panel, the one before", MOVE, short="panel"),
     Key("shift+tab", "shift+tab", "next_panel(-1)", "", MOVE),
     Key("z", "z", "zoom", "give the panel the whole screen, or put it back", MOVE, short="zoom"),
-    Key("enter", "enter", "explain", "explain a finding: evidence and what to do", MOVE, short="explain"),
+    Key("enter", "enter", "explain", "explain a finding (x there: its whole page)", MOVE, short="explain"),
     Key("up,k", "↑", "scroll(-1)", "scroll, choose a finding", MOVE),
     Key("down,j", "↓", "scroll(1)", "", MOVE),
     Key("pageup", "pgup", "page(-1)", "a page up, down", MOVE),

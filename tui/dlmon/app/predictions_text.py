@@ -79,7 +79,7 @@ def _results(event: Predictions) -> list[str]:
     error = calibration_error(event)
     if error is not None:
         parts.append(f"calibration error {percent(error)}")
-    return ["   ".join(parts)]
+    return [", ".join(parts)]
 
 
 def _quantiles(event: Predictions) -> list[tuple[str, float | None]]:

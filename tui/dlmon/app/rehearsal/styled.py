@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from rich.style import Style
 
+from dlmon.app import screenshot
 from dlmon.app.glyphs import Glyphs
 from dlmon.app.keymap import STEP
 from dlmon.app.palette import PALETTES, Palette, next_palette
@@ -67,10 +67,4 @@ class Styled(Talking, inherit_bindings=False):
 
     def action_screenshot(self) -> None:
         settings = self.appearance.settings
-        path = settings.folder / f"screen-{time.strftime('%Y%m%d-%H%M%S')}.svg"
-        try:
-            path.write_text(self.app.export_screenshot(title=settings.name), encoding="utf-8")
-        except OSError as error:
-            self.say(f"cannot save {path.name}: {error.strerror or error}")
-            return
-        self.say(f"saved {path}")
+        self.say(screenshot.save(self.app, settings.folder, settings.name))

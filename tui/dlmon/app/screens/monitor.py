@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from dlmon.app import screenshot
 from dlmon.app.board import Board
 from dlmon.app.keymap import LIVE, REPLAY, footer_keys, keys_for
 from dlmon.app.layout import LEAST, MOST_STRIP, PANELS, Wishes, plan
@@ -253,10 +253,4 @@ class Monitor(Talking, inherit_bindings=False):
             widget.restyle(styles, self.settings.glyphs)
 
     def action_screenshot(self) -> None:
-        path = self.settings.folder / f"screen-{time.strftime('%Y%m%d-%H%M%S')}.svg"
-        try:
-            path.write_text(self.app.export_screenshot(title=self.settings.name), encoding="utf-8")
-        except OSError as error:
-            self.say(f"cannot save {path.name}: {error.strerror or error}")
-            return
-        self.say(f"saved {path}")
+        self.say(screenshot.save(self.app, self.settings.folder, self.settings.name))
