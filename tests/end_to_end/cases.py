@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.end_to_end.twins import SAMPLES, STRANGERS
 
@@ -114,3 +117,19 @@ FRAMEWORK_CASES = {
 }
 
 HEALTHY = SAMPLE_CASES + STRANGER_CASES
+
+# Ways of training that differ least from the others: with the slow proofs.
+_SLOW = frozenset(
+    {
+        "stripes_linear", "segmentation", "regression", "ema_teacher", "exec_configurator", "default_device",
+        "spawned_trainers", "iterable_stream", "local_modules", "checkpointed", "sparse_embedding", "complex_params",
+        "reinforce", "vae", "fork_trains", "signal_handlers", "plain_traceback", "reads_stdin",
+        "saved_hooks_and_modes", "fused_backward", "threads_and_rng", "fsdp_two", "default_float64",
+        "warnings_as_errors",
+    }
+)  # fmt: skip
+
+
+def parameters(cases: list[Case]) -> list[Any]:
+    """The cases for `parametrize`, by their names."""
+    return [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in _SLOW else []) for case in cases]

@@ -16,7 +16,7 @@ import pytest
 
 from dlmon.checks.finding import HINT
 from dlmon.view import RunFollower
-from tests.end_to_end.cases import HEALTHY, Case
+from tests.end_to_end.cases import HEALTHY, Case, parameters
 from tests.end_to_end.conftest import Twins
 from tests.end_to_end.twins import SAMPLES, Recorded, environment, run_recorded
 
@@ -37,7 +37,7 @@ def test_a_broken_script_is_named(script: Path, tmp_path: Path) -> None:
     assert findings[0]["id"] == expected, [f["id"] for f in findings]
 
 
-@pytest.mark.parametrize("case", HEALTHY, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", parameters(HEALTHY))
 def test_a_healthy_script_raises_no_alarm(case: Case, twins: Twins) -> None:
     _, recorded = twins(case)
     assert alarms(recorded) == case.findings

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.cases import HEALTHY, Case
+from tests.end_to_end.cases import HEALTHY, Case, parameters
 from tests.end_to_end.conftest import Twins
 from tests.end_to_end.twins import STRANGERS, Ended, Recorded, run_twins
 
 
-@pytest.mark.parametrize("case", HEALTHY, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", parameters(HEALTHY))
 def test_the_result_is_the_same(case: Case, twins: Twins) -> None:
     plain, recorded = twins(case)
     assert plain.code == case.code, b"\n".join(plain.lines[-15:]).decode(errors="replace")
