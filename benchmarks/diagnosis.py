@@ -34,9 +34,10 @@ HEAD = """# What is named, what is missed, what is said falsely
 `tests/diagnosis` and `sample_tasks`. Made by `python benchmarks/diagnosis.py{options}` on {machine}.
 
 *live* is `dlmon --headless script.py`, *check* is `dlmon check --stages review,smoke,overfit` (or the stages that a
-script names); a broken script that needs more steps than a stage gives counts in *live* alone. A broken script is
-*named* when one of the ids that it announces is among the findings. *False* is an error or a warning that a script
-does not announce; on a healthy script that is any error or warning and, in *check*, any failed stage.
+script names); a broken script that needs more steps than a stage gives counts in *live* alone, one that takes what only
+a stage does in *check* alone. A broken script is *named* when one of the ids that it announces is among the findings.
+*False* is an error or a warning that a script does not announce; on a healthy script that is any error or warning and,
+in *check*, any failed stage.
 """
 
 
@@ -195,7 +196,7 @@ def main() -> None:
     if args.names:
         tasks = [task for task in tasks if any(name in task.name for name in args.names)]
     modes = [mode for mode in MODES if getattr(args, mode) or not (args.live or args.check)]
-    wanted = [(task, mode) for task in tasks for mode in modes if mode == "live" or not task.live_only]
+    wanted = [(task, mode) for task in tasks for mode in modes if mode in task.modes]
     results = []
     with ThreadPoolExecutor(args.j) as pool:
         for result in pool.map(lambda pair: measure(*pair), wanted):

@@ -243,7 +243,51 @@ class NextToken:
     backward_rnn: int = 0
 
 
+@dataclass(frozen=True)
+class ExtraForward:
+    """smoke only: a module's forward run again between two steps, on copies and in eval mode, with changed inputs.
+
+    module: qualified name, "" for a root. share: of the trainable numbers of all models, those in this module. trouble:
+    why nothing was measured, or not all. seconds: what it took. loader: of the batch; rows: samples in it, None where
+    the batch's own indices do not tell.
+
+    Differences are the largest change of an output divided by that output's largest value, over all floating outputs.
+    same: between two runs on the same inputs. zeroed: floating inputs set to zero (None where there are none, or all
+    are constant). rolled: samples moved by one place (None where that changes nothing). gradient: the largest
+    magnitude in the gradient of the outputs with respect to floating inputs and embedded numbers. zero_weights:
+    weights that are zero throughout.
+
+    judged_rows: the first dimension of inputs and outputs is the samples', and no other is as long. reached: how many
+    other samples' inputs the gradient of the first or the last sample's output reaches. order_roll, order_flip: samples
+    moved by one place, or in reverse order: difference to the outputs in that same order. time_first: recurrent and
+    attention layers with batch_first=False that were given the samples as their first dimension. statistics: a batch
+    normalisation took the statistics of the batch.
+    """
+
+    kind: ClassVar[str] = "extra_forward"
+    t: float
+    step: int
+    module: str
+    cls: str
+    share: float
+    trouble: str = ""
+    seconds: float = 0.0
+    loader: Optional[int] = None
+    rows: Optional[int] = None
+    same: Number = None
+    zeroed: Number = None
+    rolled: Number = None
+    gradient: Number = None
+    zero_weights: int = 0
+    judged_rows: bool = False
+    reached: Optional[int] = None
+    order_roll: Number = None
+    order_flip: Number = None
+    time_first: list[str] = field(default_factory=list)
+    statistics: bool = False
+
+
 EVENTS: tuple[type[Any], ...] = (
     Origin, Units, GraphSize, Predictions, Terms, History, EqualRows, FunctionalDropout, StateLoad, StateFile,
-    NextToken,
+    NextToken, ExtraForward,
 )  # fmt: skip

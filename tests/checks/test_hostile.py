@@ -14,7 +14,7 @@ from dlmon.checks.registry import Judge, Registered, all_checks
 from dlmon.state.snapshot import RunSnapshot
 from dlmon_probes.events import Loader, LossFacts, TensorFacts
 from dlmon_probes.events_data import LoaderRows
-from dlmon_probes.events_model import NextToken, Predictions, StateLoad, UnitRow, Units
+from dlmon_probes.events_model import ExtraForward, NextToken, Predictions, StateLoad, UnitRow, Units
 from tests.builders import START, Story, at
 from tests.checks.hostile import mutated, snapshots
 
@@ -74,6 +74,9 @@ def usual() -> RunSnapshot:
             LoaderRows(START, step, 0, True, step + 1, step + 1, 800, 800, labels={"0": 400, "1": 380, "2": 20}),
             StateLoad(START, step, "Net", 6, 6, ["a.b"], ["b"], 4, 4, 4, "a.", 2, 2, 0, 0, at(3)),
             NextToken(START, step, 0, 4, 8, 1.0, 0.0, 1, [0.4, 0.4]),
+            ExtraForward(
+                START, step, "", "Net", 1.0, "", 0.1, 0, 32, 0.0, 0.4, 0.3, 0.1, 0, True, 31, 0.5, 0.4, ["rnn"]
+            ),
         )
     story.add(Loader(START, 0, "Rows", length=25, samples=800, batch_size=32, sampler="SequentialSampler", where=at(7)))
     return story.losses([1.1 - 0.005 * i for i in range(120)]).snapshot()

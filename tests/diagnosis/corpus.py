@@ -5,6 +5,7 @@ A script in broken/ carries comment lines that start at the margin:
     # also: e.f|g.h        may be said beside it: true as well
     # stage: subset        the stages of `dlmon check` that see it (default: review, smoke, overfit)
     # live                 takes more steps than a stage gives: only a real run can see it
+    # check                takes what only a stage does: a real run cannot see it
 A script in healthy/ must hear no error and no warning, whatever it does.
 """
 
@@ -27,7 +28,7 @@ HINT = "hint"
 DEADLINE = 240.0  # seconds for one script in one mode, on a machine that does other things, too
 # What a broken training's loss does is true of it whatever breaks it: a consequence, no false alarm.
 SYMPTOMS = {f"loss.{word}" for word in ("not_decreasing", "constant", "diverging", "oscillating", "spike")}
-_HEADING = re.compile(r"^# (finding|also|stage|live)(?:: *(\S+))?\s*$", re.MULTILINE)
+_HEADING = re.compile(r"^# (finding|also|stage|live|check)(?:: *(\S+))?\s*$", re.MULTILINE)
 _RAISED = re.compile(r"^dlmon: (error|warning|hint) ([a-z_]+\.[a-z_]+): ")
 
 
@@ -40,6 +41,7 @@ class Task:
     also: frozenset[str] = frozenset()
     stages: str = "review,smoke,overfit"
     live_only: bool = False
+    check_only: bool = False
 
     @property
     def name(self) -> str:
@@ -48,6 +50,11 @@ class Task:
     @property
     def broken(self) -> bool:
         return bool(self.expected)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """In which of "live" and "check" it can be seen."""
+        return ("live",) if self.live_only else ("check",) if self.check_only else ("live", "check")
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ def read_task(path: Path) -> Task:
         also=frozenset(told.get("also", "").split("|")) - {""},
         stages=told.get("stage", Task.stages),
         live_only="live" in told,
+        check_only="check" in told,
     )
 
 

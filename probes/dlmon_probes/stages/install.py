@@ -53,6 +53,7 @@ class Rehearsal:
 
     def before_instruments(self, agent: Agent, loop: Loop) -> None:
         """The agent is there; what the instruments will see is what the stage makes of it."""
+        from dlmon_probes.stages import extra_forwards
         from dlmon_probes.stages.files import checkpoints
 
         module, name = _CLASSES[self._plan.name]
@@ -61,6 +62,7 @@ class Rehearsal:
         self._stage.install()
         if self._plan.name == plans.SMOKE:
             checkpoints.install(agent)
+            extra_forwards.install(agent, loop)
 
     def _wrap_backward(self) -> None:
         """Inside of the probes' own wrap, which reads its caller's line."""

@@ -21,6 +21,7 @@ FAMILIES = (
     "data_labels",
     "data_state",
     "data_scale",
+    "dependence",
     "loss_form",
     "loss_inputs",
     "loss_direction",
