@@ -412,8 +412,9 @@ class Activations:
 class Evaluation:
     """A finished evaluation pass: batches that went through the model with no backward. step: steps done before it.
 
-    loss: mean over samples; loss_from says how it was got: "criterion" (the script's own loss module) or "output"
-    (a scalar the model returned) or "computed" (the training loss's formula on output and target). accuracy: share
+    loss: mean over samples; loss_from says how it was got: "criterion" (the script's own loss module or function) or
+    "output" (a scalar the model returned) or "computed" (the training loss's formula on output and target). root: that
+    of the model's `model` line, the latest one with this number; None where it was not told of yet. accuracy: share
     right, where outputs (B, C, …) meet integer targets (B, …). dropout_on / norm_on: Dropout (p > 0) or BatchNorm
     modules in training mode meanwhile. grad_enabled: gradients were recorded. name: what the script calls it ("val",
     from a variable such as `split`), "" where it does not.
@@ -436,6 +437,7 @@ class Evaluation:
     name: str = ""
     forwards: int = 0  # calls of the model in it
     root_training: bool = True  # the model's own flag; of several, whether any was in training mode
+    root: Optional[int] = None
 
 
 @dataclass(frozen=True)

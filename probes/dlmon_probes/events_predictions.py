@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the model answered in one evaluation pass (step, loader and name are those of its `evaluation` line).
+    """What the model answered in one evaluation pass (step, loader, name and root are those of its `evaluation` line).
 
     task: one of the words above; "" where outputs and targets could not be paired, and then `reason` says why not.
     samples: of the pass; looked_at: of them, how many the numbers rest on. positions: of PIXELS and TOKENS, counted.
@@ -90,6 +90,7 @@ class Predictions:
     stride: int = 1
     actual_counts: list[int] = field(default_factory=list)
     predicted_counts: list[int] = field(default_factory=list)
+    root: Optional[int] = None
 
 
 EVENTS: tuple[type[Any], ...] = (Predictions,)

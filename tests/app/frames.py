@@ -53,7 +53,7 @@ def series(count: int, *, name: str = "loss", start: float = 1.1, floor: float =
     )  # fmt: skip
 
 
-def evaluation(steps: list[int], values: list[float], name: str = "loss") -> SeriesView:
+def evaluation(steps: list[int], values: list[float], name: str = "val loss") -> SeriesView:
     points = Points(tuple(steps), tuple(values), tuple(values), tuple(values), tuple(values))
     recent = tuple(zip(steps, values, strict=True))
     return SeriesView(

@@ -158,18 +158,18 @@ def test_a_chosen_finding_stays_in_sight() -> None:
 def test_the_legend_names_the_line_of_the_source() -> None:
     content = loss_content(frames.frame(), ChartView(), 100, 16, UNICODE)
     assert "loss 0.0721 (stripes_cnn.py:88)" in said(content)
-    assert "● evaluation loss 0.0832 (stripes_cnn.py:120)" in said(content)
+    assert "● val loss 0.0832 (stripes_cnn.py:120)" in said(content)
 
 
 def test_a_narrow_legend_drops_the_lines_before_it_takes_a_second_row() -> None:
     first = said(loss_content(frames.frame(), ChartView(), 60, 16, UNICODE)).splitlines()[0]
-    assert first == "── loss 0.0721   ● evaluation loss 0.0832"
+    assert first == "── loss 0.0721   ● val loss 0.0832"
 
 
 def test_the_cursor_reads_out_raw_values_and_their_range() -> None:
     content = loss_content(frames.frame(), ChartView(cursor=1200), 100, 16, UNICODE)
     assert content.note.startswith("step 1,200: loss ")
-    assert "evaluation 0.0832 at 1,200" in content.note
+    assert "val loss 0.0832 at 1,200" in content.note
 
 
 def test_the_cursor_over_thinned_values_tells_their_range() -> None:

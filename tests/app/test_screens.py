@@ -314,7 +314,7 @@ async def test_a_panel_that_fails_says_so_and_the_others_go_on() -> None:
         shown = text_of(monitor)
         assert "dlmon could not draw this: TypeError" in shown
         assert "gradient health" in shown
-        assert "evaluation loss" in shown
+        assert "val loss" in shown
 
 
 async def test_the_first_paint_needs_no_frame() -> None:

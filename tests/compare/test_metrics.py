@@ -6,10 +6,13 @@ import math
 import random
 from pathlib import Path
 
+import pytest
+
 from dlmon.compare import noise
 from dlmon.compare.comparison import compared
 from dlmon.compare.metrics import AT_STEP, END, delta, higher_is_better, metrics
 from dlmon.compare.seeds import groups
+from dlmon.compare.text import _legend
 from tests.compare.sides import falling, folder_of, side, story
 
 
@@ -108,3 +111,17 @@ def test_runs_that_share_all_but_the_seed_are_one_group(tmp_path: Path) -> None:
 
 def test_groups() -> None:
     assert [group.members for group in groups(4, lambda one, two: one % 2 == two % 2)] == [(0, 2), (1, 3)]
+
+
+@pytest.mark.parametrize(("evaluations", "sign"), [([0.5, 0.4, 0.45, 0.41, 0.44], "~"), ([0.5, 0.4], "?")])
+def test_a_legend_says_what_noise_is(tmp_path: Path, evaluations: list[float], sign: str) -> None:
+    """A sign other than the star explains itself too."""
+    losses = falling(40)
+    other = [value + 0.001 for value in evaluations]
+    sides = [
+        side(letter, folder_of(tmp_path / letter, story(losses, values)))
+        for letter, values in (("A", evaluations), ("B", other))
+    ]
+    shown = _legend([row for row in metrics(sides) if row.name == "val loss"])
+    assert shown[0].startswith("Noise: how far a run's own last values lie from a straight line")
+    assert shown[1].startswith(f"{sign} ") and "that noise" not in shown[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlmon.catalogue.belongings import foreign
 from dlmon.catalogue.prune import plan, remove, why_not
 from dlmon.catalogue.rows import read_row
 from dlmon.launch import requests
@@ -66,7 +67,7 @@ def test_folders_of_others_and_links_stay(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "run.json").write_text('{"name": "their own", "command": ["make"]}')
-    assert why_not(foreign, time.time()) == "not a run of dlmon"
+    assert why_not(foreign, time.time()) == "not a run of dlmon that can be read: run.json is not dlmon's: no 'schema'"
     bare = tmp_path / "bare"
     bare.mkdir()
     assert why_not(bare, time.time()) == "not a run of dlmon"
@@ -101,6 +102,51 @@ def test_rehearsals_go_with_their_stages_and_stay_while_one_runs(tmp_path: Path)
     assert why_not(folder, time.time() + 3600).startswith("its stage overfit: it may go on on elsewhere")
     found = read_row(folder)
     assert found is not None and [one.spared for one in plan([found])] != [""]
+
+
+def test_files_that_dlmon_did_not_write_spare_a_run_unless_it_is_named(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run")
+    for name in ("screen-20260101-120000.svg", "stacks-77.txt", "rank0-12.jsonl", "marks.json", "git.diff"):
+        (folder / name).write_text("x")
+    (folder / "source").mkdir()
+    (folder / "source" / "train.py").write_text("x")
+    row = read_row(folder)
+    assert row is not None and [one.spared for one in plan([row])] == [""]
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "best\x1b.pt").write_bytes(b"x" * 50_000)
+    (folder / "notes.md").write_text("mine")
+    (folder / "data").symlink_to(tmp_path)
+    (one,) = plan([row])
+    assert "holds 3 files that dlmon did not write" in one.spared and "dlmon prune run" in one.spared
+    assert one.foreign.count == 3 and one.foreign.size >= 50_000 and "\x1b" not in one.spared
+    assert one.foreign.names == ("checkpoints/best\x1b.pt", "data", "notes.md")
+    (named,) = plan([row], by_name=True)
+    assert named.spared == "" and named.foreign == one.foreign
+
+
+def test_files_of_others_in_a_rehearsal_are_found_and_its_stages_are_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "20260101-000000-train-rehearsal"
+    recorded(folder / "smoke")
+    write_record(folder, Record("train.py", ("train.py",), str(tmp_path), T, wanted=("smoke",)))
+    (folder / "smoke" / "files").mkdir()
+    (folder / "smoke" / "files" / "model.pt").write_text("written by the script, taken there by the stage")
+    assert foreign(folder).count == 0
+    (folder / "smoke" / "mine.txt").write_text("x")
+    assert foreign(folder).names == ("smoke/mine.txt",)
+
+
+def test_the_command_names_what_dlmon_did_not_write(dlmon: Dlmon) -> None:
+    recorded(dlmon.runs / "20260100-train", created=T)
+    recorded(dlmon.runs / "20260101-train", created=T + 1)
+    (dlmon.runs / "20260100-train" / "mydata.bin").write_bytes(b"x" * 9000)
+    spared = dlmon("prune", "--older-than", "1d", "--yes")
+    assert "20260100-train stays: holds 1 file that dlmon did not write" in spared.stderr
+    assert "mydata.bin" in spared.stderr and "removed 1 run" in spared.stderr
+    assert [path.name for path in dlmon.runs.iterdir()] == ["20260100-train"]
+    dry = dlmon("prune", "20260100-train")
+    assert "with it would go 1 file that dlmon did not write" in dry.stderr and "mydata.bin" in dry.stderr
+    gone = dlmon("prune", "20260100-train", "--yes")
+    assert "with it went 1 file" in gone.stderr and list(dlmon.runs.iterdir()) == []
 
 
 def test_the_newest_are_spared_among_those_that_could_go(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 from dlmon.catalogue.catalogue import CACHE, Catalogue
 from dlmon.catalogue.log_end import LogEnd
 from dlmon.catalogue.order import column_of, ordered
+from dlmon.catalogue.prune import plan, remove
 from dlmon.catalogue.rows import Row, size_on_disk
 from dlmon.catalogue.words import filter_of, seconds_of, size_of, strict_filter
 from dlmon.errors import UserError
+from dlmon.headless.listing import spared_lines, table
 from dlmon.record.manifest import Outcome
 from dlmon.record.marks import FILE, Marks, read_marks, write_marks
 from tests.headless.runs import T, recorded
@@ -134,6 +137,41 @@ def test_folders_that_are_no_runs_are_left_out(tmp_path: Path) -> None:
     assert list(Catalogue(tmp_path / "none").rows()) == []
 
 
+def test_rows_are_called_as_their_folders(tmp_path: Path) -> None:
+    recorded(tmp_path / "first", created=T)
+    shutil.copytree(tmp_path / "first", tmp_path / "copied")
+    (tmp_path / "link").symlink_to("first")
+    rows = {row.name: row for row in Catalogue(tmp_path).rows()}
+    assert set(rows) == {"first", "copied", "link"}
+    assert {row.state for row in rows.values()} == {"finished"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "run.json is empty"), ("{", "run.json is no whole JSON"), ("[]", "run.json holds no object"),
+        ("{}", "run.json is not dlmon's: no 'schema'"), ("[" * 9000, "run.json is no whole JSON"),
+    ],
+)  # fmt: skip
+def test_a_broken_manifest_is_listed_with_the_reason_and_stays(tmp_path: Path, text: str, why: str) -> None:
+    folder = recorded(tmp_path / "run")
+    (folder / "run.json").write_text(text)
+    (row,) = Catalogue(tmp_path).rows()
+    assert (row.name, row.state, row.steps, row.trouble) == ("run", "damaged", 200, why)
+    assert any("damaged" in line and why in line for line in table([row]))
+    (one,) = plan([row], by_name=True)
+    assert why in one.spared
+    assert remove(folder) and folder.exists()
+
+
+def test_a_broken_record_of_a_rehearsal_is_listed_too(tmp_path: Path) -> None:
+    (tmp_path / "run-rehearsal").mkdir()
+    (tmp_path / "run-rehearsal" / "rehearsal.json").write_text("{")
+    (row,) = Catalogue(tmp_path).rows()
+    assert (row.state, row.trouble) == ("damaged", "rehearsal.json is no whole JSON")
+    assert "stays" in spared_lines(plan([row]))[0]
+
+
 def test_size_on_disk_follows_no_links(tmp_path: Path) -> None:
     folder = recorded(tmp_path / "run")
     before = size_on_disk(folder)
@@ -172,6 +210,16 @@ def test_what_cannot_be_a_tag(tag: str) -> None:
 def test_strange_marks_are_none(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     assert read_marks(tmp_path) == Marks()
+
+
+def test_marks_of_a_link_lie_in_the_run_itself_and_that_is_said(dlmon: Dlmon, tmp_path: Path) -> None:
+    real = recorded(tmp_path / "elsewhere" / "run")
+    dlmon.runs.mkdir(exist_ok=True)
+    (dlmon.runs / "linked").symlink_to(real)
+    told = dlmon("mark", "linked", "--tag", "x")
+    assert told.returncode == 0 and f"linked is a link: written to the run itself, {real}" in told.stderr
+    assert read_marks(real).tags == ("x",)
+    assert [row["tags"] for row in json.loads(dlmon("ls", "--json").stdout)] == [["x"]]
 
 
 def test_the_commands(dlmon: Dlmon) -> None:

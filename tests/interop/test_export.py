@@ -7,6 +7,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 from dlmon.commands.export import Wanted, export
 from dlmon.errors import UserError
 from dlmon.interop import open_source
+from dlmon.interop.mirror import mirror
+from dlmon.interop.readers.tensorboard import TensorBoardReader
 from dlmon.interop.writers import asciicast, csv, files, jsonl
 from dlmon.interop.writers import table as table_module
-from dlmon.interop.writers.table import Table, TableRow
-from dlmon.record.manifest import Manifest, write_manifest
-from dlmon.record.reader import Batch, RunReader
+from dlmon.interop.writers.table import Table
+from dlmon.interop.writers.window import WINDOW, TableRow, Window
+from dlmon.record.manifest import Manifest, Outcome, write_manifest
 from dlmon_probes import events
 from tests.app import runs
 from tests.builders import Story
@@ -109,8 +112,6 @@ def test_a_round_trip_through_tensorboard_keeps_every_float32(tmp_path: Path) ->
 
 
 def read_numbers(path: Path) -> list[tuple[int | None, str]]:
-    from dlmon.interop.readers.tensorboard import TensorBoardReader
-
     return sorted((row.step, str(dict(row.values))) for row in read_all(TensorBoardReader(path)))
 
 
@@ -153,30 +154,46 @@ def test_parquet_has_the_same_table(tmp_path: Path) -> None:
         assert same({name: float(value) for name, value in row.values.items()}, present)
 
 
-def test_rows_come_out_long_before_the_log_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = runs.training(tmp_path / "run", steps=20_000)  # in 800 blocks
-    read = 0
+def test_few_rows_wait_in_memory_however_long_the_log_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = runs.training(tmp_path / "run", steps=20_000)
+    most = 0
 
-    class Counting(RunReader):
-        def read(self, limit: int = 2000, seconds: float = 0.05) -> Batch:
-            nonlocal read
-            batch = super().read(limit, seconds)
-            read += len(batch.events)
-            return batch
+    class Counting(Window):
+        def takes(self, row: TableRow) -> bool:
+            nonlocal most
+            most = max(most, len(self.held))
+            return super().takes(row)
 
-    monkeypatch.setattr(table_module, "RunReader", Counting)
-    rows = Table(folder).rows()
-    assert next(rows).step == 0
-    assert read < 1200  # of 1,600 lines with those of the supervisor; the window takes 330 blocks
-    assert len(list(rows)) == 19_999
+    monkeypatch.setattr(table_module, "Window", Counting)
+    assert [row.step for row in Table(folder).rows()] == list(range(20_000))
+    assert WINDOW < most <= 2 * WINDOW
 
 
-def test_a_scalar_that_comes_much_later_has_a_row_of_its_own(tmp_path: Path) -> None:
+def test_a_scalar_that_comes_much_later_stands_in_the_row_of_its_step(tmp_path: Path) -> None:
     story = Story().series().losses([0.5] * 20_000)
-    story.add(events.Scalars(story.now, "wandb", 3, [events.ScalarRow("late", 1.0, 3)]))
+    for step, value in ((3, 1.0), (7, 2.0), (3, 3.0)):
+        story.add(events.Scalars(story.now, "wandb", step, [events.ScalarRow("late", value, step)]))
     rows = rows_of(story.write(tmp_path / "run"))
-    assert len(rows) == 20_001
-    assert [row.values.get("late") for row in rows if row.step == 3] == [None, 1.0]
+    assert [row.step for row in rows] == list(range(20_000))
+    assert [(row.step, row.values["loss"], row.values["late"]) for row in rows if "late" in row.values] == [
+        (3, 0.5, 3.0), (7, 0.5, 2.0)
+    ]  # fmt: skip
+
+
+def test_two_runs_one_after_the_other_become_one_table_by_step(tmp_path: Path) -> None:
+    """Of a TensorBoard folder: the second one begins at step 0 again, and has steps that the first one has not."""
+    path = tmp_path / "a.jsonl"
+    lines = [json.dumps({"step": 2 * n, "a": n, "nan": math.nan}) for n in range(10_000)]
+    lines += [json.dumps({"step": 3 * n, "b": n}) for n in range(5_000)]
+    path.write_text("\n".join(lines) + "\n")
+    imported = open_source(path, tmp_path / "cache")
+    assert imported is not None
+    rows = rows_of(imported)
+    steps = sorted({2 * n for n in range(10_000)} | {3 * n for n in range(5_000)})
+    assert [row.step for row in rows] == steps
+    assert [row.values["b"] for row in rows if "b" in row.values] == [float(n) for n in range(5_000)]
+    assert [row.values["a"] for row in rows if "a" in row.values] == [float(n) for n in range(10_000)]
+    assert sum(math.isnan(row.values.get("nan", 0.0)) for row in rows) == 10_000
 
 
 class TestTargets:
@@ -278,16 +295,15 @@ class TestAsciicast:
         assert file.getvalue().isascii()
 
 
-def test_what_was_logged_twice_in_a_step_stands_in_two_rows_of_it(tmp_path: Path) -> None:
+def test_of_what_was_logged_twice_in_a_step_the_last_counts(tmp_path: Path) -> None:
     story = Story().series().losses([0.5] * 3)
     for values in ({"epoch": 0.0, "a": 1.0}, {"epoch": 0.0, "b": 2.0}, {"a": 3.0}):
         rows = [events.ScalarRow(name, value, 1) for name, value in values.items()]
         story.add(events.Scalars(story.now, "wandb", 1, rows))
     found = rows_of(story.write(tmp_path / "run"))
-    assert [row.step for row in found] == [0, 1, 1, 2]
-    first, second = (row.values for row in found[1:3])
-    assert (first["a"], first["b"], first["epoch"], first["loss"]) == (1.0, 2.0, 0.0, 0.5)
-    assert second == {"a": 3.0}
+    assert [row.step for row in found] == [0, 1, 2]
+    values = found[1].values
+    assert (values["a"], values["b"], values["epoch"], values["loss"]) == (3.0, 2.0, 0.0, 0.5)
 
 
 def test_a_number_that_is_none_joins_its_row(tmp_path: Path) -> None:
@@ -298,13 +314,84 @@ def test_a_number_that_is_none_joins_its_row(tmp_path: Path) -> None:
     assert row.values["loss"] == 0.5
 
 
-def test_any_number_of_rows_of_one_step_takes_no_memory(tmp_path: Path) -> None:
+def test_any_number_of_rows_of_one_step_is_one_row(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(f'{{"step": 5, "x": {n}}}\n' for n in range(20_000)))
     imported = open_source(path, tmp_path / "cache")
     assert imported is not None
-    rows = Table(imported).rows()
-    assert next(rows).values == {"x": 0.0}
-    held = rows.gi_frame.f_locals["held"]  # type: ignore[attr-defined]
-    assert sum(map(len, held.values())) <= 2 * table_module.WINDOW
-    assert [row.values["x"] for row in rows] == [float(n) for n in range(1, 20_000)]
+    (row,) = rows_of(imported)
+    assert (row.step, row.values) == (5, {"x": 19_999.0})
+
+
+def watched(*logged: tuple[str, int, dict[str, float]]) -> Story:
+    """A training of ours with 4 steps, a sampled gradient norm and an evaluation, and what a logger was given."""
+    story = Story()
+    story.events[0] = replace(story.events[0], torch="2.13")
+    for source, step, values in logged[:1]:  # a logger may be quicker than the first loss is read
+        story.add(events.Scalars(story.now, source, step, [events.ScalarRow(*one, step) for one in values.items()]))
+    story.series().losses([0.5, 0.4, 0.3, 0.2], lr=[0.1] * 4, grad_norm=[0.25] * 4)
+    story.add(events.Evaluation(story.now, 4, 2, 16, 0.1, loader=1, loss=0.125, accuracy=0.5))
+    story.add(events.Evaluation(story.now, 4, 2, 16, 0.1, loader=1, loss=0.125, accuracy=0.5))
+    for source, step, values in logged[1:]:
+        story.add(events.Scalars(story.now, source, step, [events.ScalarRow(*one, step) for one in values.items()]))
+    return story
+
+
+def test_a_logger_gets_none_of_our_own_names_however_early_it_is(tmp_path: Path) -> None:
+    own = {"loss": 9.0, "lr": 9.0, "grad_norm": 9.0, "val_loss": 9.0, "val_accuracy": 9.0, "step_seconds": 9.0}
+    table = Table(watched(("wandb", 1, own)).write(tmp_path / "run"))
+    rows = list(table.rows())
+    assert [row.step for row in rows] == [0, 1, 2, 3, 4]
+    assert [rows[1].values[f"wandb/{name}"] for name in own] == [9.0] * 6
+    assert (rows[1].values["loss"], rows[1].values["lr"], rows[1].values["grad_norm"]) == (0.4, 0.1, 0.25)
+    assert (rows[4].values["val_loss"], rows[4].values["val_accuracy"]) == (0.125, 0.5)
+    assert not [name for row in rows for name, value in row.values.items() if value == 9.0 and "/" not in name]
+
+
+def test_what_the_trainer_logs_stands_where_its_own_file_puts_it(tmp_path: Path) -> None:
+    """Its step counts what is done: loss, rate and norm of entry 4 are those of the step with the index 3."""
+    entries: list[dict[str, float]] = [
+        {"loss": 0.7, "learning_rate": 0.01, "grad_norm": 0.9, "epoch": 0.5, "step": 2},
+        {"loss": 0.6, "learning_rate": 0.02, "grad_norm": 0.8, "epoch": 1.0, "step": 4},
+        {"eval_loss": 0.125, "eval_runtime": 2.0, "epoch": 1.0, "step": 4},
+    ]
+    log = tmp_path / "trainer_state.json"
+    log.write_text(json.dumps({"log_history": entries}))
+    imported = open_source(log, tmp_path / "cache")
+    assert imported is not None
+    logged = [("transformers", int(one["step"]), {k: v for k, v in one.items() if k != "step"}) for one in entries]
+    live = rows_of(watched(("wandb", 0, {"x": 1.0}), *logged).write(tmp_path / "run"))
+
+    def places(rows: list[TableRow], *names: str) -> list[tuple[int, float]]:
+        return [(row.step, row.values[name]) for row in rows for name in names if name in row.values]
+
+    replayed = rows_of(imported)
+    for ours, theirs in (("loss", "loss"), ("grad_norm", "grad_norm"), ("learning_rate", "lr"),
+                         ("epoch", "epoch"), ("eval_runtime", "eval_runtime")):  # fmt: skip
+        name = f"transformers/{ours}" if ours in ("loss", "grad_norm") else ours
+        assert places(live, name) == places(replayed, theirs), ours
+    assert places(live, "transformers/loss") == [(1, 0.7), (3, 0.6)]
+    assert places(live, "eval_loss") == [(4, 0.125)]
+
+
+def test_the_live_mirror_has_one_point_a_step_of_each_name_and_in_order(tmp_path: Path) -> None:
+    story = watched(("wandb", 0, {"x": 1.0}), *[("transformers", 4, {"grad_norm": 0.9, "a": n}) for n in (1.0, 2.0)])
+    story.add(events.Scalars(story.now, "wandb", 2, [events.ScalarRow("a", 7.0, 2), events.ScalarRow("b", 7.0, 2)]))
+    folder = story.exit(0).write(tmp_path / "run")
+    write_manifest(folder, Manifest(folder.name, created=STARTS, outcome=Outcome(0, "", 1.0, STARTS + 1)))
+    (tmp_path / "live").mkdir()
+    mirror(folder, tmp_path / "live")
+    export(str(folder), tmp_path, Wanted(tensorboard=str(tmp_path / "tb")))
+    found: dict[str, dict[str, list[tuple[int | None, float]]]] = {}
+    for kind in ("live", "tb"):
+        (path,) = (tmp_path / kind).iterdir()
+        for row in read_all(TensorBoardReader(path)):
+            for name, value in row.values.items():
+                found.setdefault(kind, {}).setdefault(name, []).append((row.step, value))
+    for points in (*found["live"].values(), *found["tb"].values()):
+        steps = [step or 0 for step, _ in points]
+        assert steps == sorted(set(steps))
+    assert [step for step, _ in found["live"]["grad_norm"]] == [0, 1, 2, 3]
+    assert found["live"]["val_loss"] == [(4, 0.125)]
+    assert found["live"]["a"] == [(4, 2.0)]
+    assert found["live"].keys() == found["tb"].keys()

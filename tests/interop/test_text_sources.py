@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlmon.errors import UserError
+from dlmon.interop import open_source
 from dlmon.interop.readers.csv import CsvReader
 from dlmon.interop.readers.jsonl import JsonLinesReader
 from dlmon.interop.readers.trainer_state import TrainerStateReader
@@ -55,10 +56,53 @@ def test_a_table_that_lightning_writes_anew_with_a_column_more(tmp_path: Path) -
     assert points(rows, "val_loss") == [(1, 0.75)]
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3\n4,5,6\n", "step"])
+@pytest.mark.parametrize("text", ["1,2,3\n4,5,6\n", "step", " , \n"])
 def test_a_table_without_a_heading_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="the first line names no columns"):
         CsvReader(write(tmp_path / "a.csv", text))
+
+
+def test_rows_without_a_sane_step_are_left_out_and_counted(tmp_path: Path) -> None:
+    text = "step,loss\n0,1\n1e300,2\n-5,3\nnan,4\ninf,5\n1.5,6\n\x1b[31m,7\n,8\n2,9\n"
+    reader = CsvReader(write(tmp_path / "a.csv", text))
+    assert points(read_all(reader), "loss") == [(0, 1.0), (None, 8.0), (2, 9.0)]  # without one: as the row before
+    assert reader.trouble == ["6 rows left out, whose step is no whole number from 0 to 2^53 (the first: '1e300')"]
+
+
+def test_columns_of_one_name_and_a_column_without(tmp_path: Path) -> None:
+    reader = CsvReader(write(tmp_path / "a.csv", ",step,loss,loss,loss_2,loss\n7,1,2,3,4,5\n0,0,9,9,9,9\n"))
+    first, _ = read_all(reader)
+    assert first == (None, 1, {"column 1": 7.0, "loss": 2.0, "loss_3": 3.0, "loss_2": 4.0, "loss_4": 5.0})
+    assert reader.trouble == [
+        "two columns are called 'loss': the second is 'loss_3' here",
+        "two columns are called 'loss': the second is 'loss_4' here",
+        "the steps go back 1 time (first from 1 to 0): curves have both parts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "why"),
+    [
+        (["0;1,0000;x", "1;1,500;x"], [1.0, 1.5], ""),
+        (["0;0,500;", "1;-2,5e-3;"], [0.5, -0.0025], ""),
+        (["0;1,000", "1;2,000"], [], "2 numbers with a comma left out (the first: '1,000'): what it means is not clear "
+         "(thousands or decimals)"),
+        (["0;1,5", "1;2.5"], [2.5], "(others have a decimal point)"),
+        (["0;1,234,567", "1;2"], [2.0], ""),
+    ],
+)  # fmt: skip
+def test_a_comma_for_the_decimals(tmp_path: Path, rows: list[str], values: list[float], why: str) -> None:
+    reader = CsvReader(write(tmp_path / "a.csv", "\n".join(["step;loss;note", *rows, ""])))
+    assert [value for _, value in points(read_all(reader), "loss")] == values
+    told = "; ".join(reader.trouble)
+    assert why in told and bool(why) == bool(told)
+
+
+def test_fractions_of_an_epoch_are_no_steps(tmp_path: Path) -> None:
+    reader = CsvReader(write(tmp_path / "a.csv", "epoch,loss\n0,3\n0.5,2\n1,1\n"))
+    rows = read_all(reader)
+    assert points(rows, "loss") == [(0, 3.0), (1, 2.0), (2, 1.0)]
+    assert points(rows, "epoch") == [(0, 0.0), (1, 0.5), (2, 1.0)]
 
 
 def test_json_lines_of_all_kinds(tmp_path: Path) -> None:
@@ -76,8 +120,11 @@ def test_json_lines_of_all_kinds(tmp_path: Path) -> None:
     rows = read_all(reader)
     assert rows[0] == (7.0, 3, {"loss": 1.5, "nested/a": 1.0, "nested/deep/b": 2.0})
     assert math.isnan(rows[1].values["loss"])
-    assert points(rows, "loss")[2:] == [(5, -math.inf), (None, 2.0)]
-    assert reader.trouble == ["2 lines could not be read"]
+    assert points(rows, "loss")[2:] == [(5, -math.inf)]
+    assert reader.trouble == [
+        "2 lines left out: no JSON object, or too long",
+        "1 row left out, whose step is no whole number from 0 to 2^53 (the first: 'inf')",
+    ]
 
 
 def test_json_lines_that_grow_in_pieces(tmp_path: Path) -> None:
@@ -110,6 +157,25 @@ def test_a_trainer_state_and_the_one_of_the_next_checkpoint(tmp_path: Path) -> N
     assert points(rows, "loss") == [(10, 2.0), (20, 1.0), (30, 2.0 / 3)]
     assert points(rows, "eval_loss") == [(30, 0.5)]
     assert points(rows, "summary/train_loss") == [(30, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("a.jsonl", "", "is empty"),
+        ("a.csv", "", "is empty"),
+        ("a.json", "", "is empty"),
+        ("a.json", '[{"step": 1, "loss": 2}]', "it holds a list, not an object"),
+        ("a.json", "3", "it holds one value, not an object"),
+        ("a.json", '{"log_history": ', "it is no JSON, or not to its end"),
+        ("a.jsonl", "[1]\n[2]\n", "no number could be read of this JSON lines; 2 lines left out: no JSON object"),
+        ("trainer_state.json", '{"log_history": [1, {"step": "x", "loss": 2}]}', "the first: 'x'"),
+    ],
+)
+def test_empty_and_other_json_is_one_clear_line(tmp_path: Path, name: str, text: str, why: str) -> None:
+    with pytest.raises(UserError) as raised:
+        open_source(write(tmp_path / name, text), tmp_path / "cache")
+    assert why in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"log_history": 3}', "[" * 100_000])

@@ -171,12 +171,12 @@ def test_one_logit_several_labels_and_values(tmp_path: Path) -> None:
     found = answers(run)
     hand = {facts["name"]: facts for facts in told(run)}
     one, probability, several, values, many = found
-    y, p = hand["one"]["y"], hand["one"]["p"]
-    assert (one["task"], one["classes"], one["looked_at"]) == ("classes", 2, 60)
-    assert table(one, 2) == [
-        [sum(y[i] == a and (p[i] > 0.5) == b for i in range(60)) for b in range(2)] for a in range(2)
-    ]
-    assert probability["task"] == "" and probability["reason"]  # floats, and the loss is not known
+    for event, name in ((one, "one"), (probability, "probability")):  # by a module, by a function
+        y, p = hand[name]["y"], hand[name]["p"]
+        assert (event["task"], event["classes"], event["looked_at"]) == ("classes", 2, 60)
+        assert table(event, 2) == [
+            [sum(y[i] == a and (p[i] > 0.5) == b for i in range(60)) for b in range(2)] for a in range(2)
+        ]
 
     y, p = hand["several"]["y"], hand["several"]["p"]
     assert (several["task"], several["classes"]) == ("labels", 4)

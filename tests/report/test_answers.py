@@ -19,7 +19,7 @@ def told(**facts: Any) -> Predictions:
 
 def test_reasons_of_mistakes(tmp_path: Path) -> None:
     found = answers(collect(finished(tmp_path)).main)
-    assert found.which == "test_loader after 30 steps (the last one of 1)"
+    assert found.which == "test (test_loader) after 30 steps (the last one of 1)"
     rows, wrong = error_samples(found.predictions)
     assert wrong
     assert [row[:4] for row in rows] == [
@@ -52,7 +52,7 @@ def test_the_validation_pass_with_the_lowest_loss(tmp_path: Path) -> None:
                 story.events[number] = type(event)(**{**vars(event), "loss": 9.0})
     found = answers(collect(write(story.exit(0), tmp_path / "run")).main)
     assert found.predictions is not None and found.predictions.step == 20
-    assert found.which == "val_loader after 20 steps (the lowest loss of 3)"
+    assert found.which == "val (val_loader) after 20 steps (the lowest loss of 3)"
 
 
 def test_why_there_are_none(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_empty(tmp_path: Path) -> None:
     made = files(pack_of(write(Story(folder=tmp_path / "run").exit(0), tmp_path / "run")))
     assert "No training step was seen" in page(made) and "There are no results." in page(made)
     assert made["outputs/training_log.csv"].decode().splitlines() == [
-        "step,epoch,train_loss,val_loss,train_accuracy,val_accuracy,lr,seconds"
+        "step,epoch,train_loss,val_loss,train_accuracy,val_accuracy,lr,seconds,steps"
     ]
     assert made["outputs/error_samples.csv"].count(b"\n") == 1
     assert "not recorded: steps: no optimizer step was seen" in page(made)
@@ -159,4 +159,4 @@ def test_several_ranks(tmp_path: Path) -> None:
     (folder / "rank1.jsonl").write_bytes(b"".join(map(encode_event, other.events)))
     evidence = collect(folder)
     assert [process.rank for process in evidence.processes] == [0]
-    assert "losses and steps are those of rank 0" in page(files(pack_of(folder)))
+    assert "predictions and steps are those of rank 0; where a sampler" in page(files(pack_of(folder)))

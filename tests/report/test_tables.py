@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dlmon.report.answers import Answers, answers
 from dlmon.report.collect import collect
-from dlmon.report.evaluations import loader_name, role_of
+from dlmon.report.metrics import summary
 from dlmon.report.process import logged_as
 from dlmon.report.tables import PARTS, model_comparison, training_log
+from dlmon.report.words import limits, missing, next_step, outcome
+from dlmon.state.evaluation_names import loader_name, role_of
 from dlmon_probes import events
-from tests.builders import Story
+from dlmon_probes.events_predictions import CLASSES, Predictions
+from tests.builders import Story, at
 from tests.report.logs import PER_EPOCH, START, classifier, evaluation, finished, loader, write
 
 
@@ -55,12 +61,28 @@ def test_parts_where_there_is_neither(tmp_path: Path) -> None:
     assert [row.seconds for row in rows[:2]] == pytest.approx([5.9, 10.9])
 
 
-def test_nan_is_left_out_of_the_mean(tmp_path: Path) -> None:
+def test_a_row_with_a_nan_step_is_nan(tmp_path: Path) -> None:
+    """The mean of the other steps would look sound."""
     story = Story(folder=tmp_path / "run").series()
+    story.losses([1.0, 3.0, None])
+    evaluation(story, 0.5, None)
     story.losses([1.0, float("nan"), 3.0, None])
     evaluation(story, float("nan"), None)
     rows = training_log(collect(write(story.exit(0), tmp_path / "run")))
-    assert rows[0].train_loss == 2.0 and rows[0].val_loss != rows[0].val_loss
+    assert rows[0].train_loss == 2.0 and rows[0].steps == 3
+    assert rows[1].train_loss is not None and math.isnan(rows[1].train_loss) and rows[1].steps == 4
+    assert rows[1].val_loss is not None and math.isnan(rows[1].val_loss)
+
+
+def test_parts_of_a_run_that_ends_in_nan(tmp_path: Path) -> None:
+    story = Story(folder=tmp_path / "run").series()
+    story.losses([1.0] * 60 + [float("nan")] * 40)
+    evidence = collect(write(story.exit(0), tmp_path / "run"))
+    rows = training_log(evidence)
+    assert [(row.step, row.steps) for row in rows] == [(step, 5) for step in range(5, 101, 5)]
+    assert [row.train_loss for row in rows[:12]] == [1.0] * 12
+    assert all(row.train_loss is not None and math.isnan(row.train_loss) for row in rows[12:])
+    assert "the training loss is not finite from step 60 on" in outcome(evidence, rows)
 
 
 def test_what_the_script_logs_fills_what_was_not_measured(tmp_path: Path) -> None:
@@ -94,7 +116,10 @@ def test_roles(said: str, role: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [("val_loader = DataLoader(x)", "val_loader"), ("self.test: DataLoader = DataLoader(x)", "test"),
-     ("a, b = loaders()", ""), ("return DataLoader(x)", ""), ("f(x == DataLoader(y))", "")],
+     ("a, b = loaders()", ""), ("return DataLoader(x)", ""),
+     ("tl = DataLoader(a); vl = DataLoader(b)", ""), ("s = Sampler(d); val_dl = DataLoader(d, sampler=s)", "val_dl"),
+     ("val_loader = DataLoader(", "val_loader"), ("a = DataLoader(x); b = DataLoader(", ""),
+     ("f(x == DataLoader(y))", "")],
 )  # fmt: skip
 def test_names_of_loaders(text: str, name: str) -> None:
     where = events.Where("train.py", 1, "", text)
@@ -124,6 +149,95 @@ def test_a_script_that_trains_two_models(tmp_path: Path) -> None:
     assert [(row.name, row.parameters, row.steps, row.best_val_loss) for row in rows] == [
         ("Net", 4, 10, 0.9), ("Net #2", 9, 10, 0.4),
     ]  # fmt: skip
+
+
+def sweep(tmp_path: Path, losses: tuple[float | None, ...] = (0.9, 0.4, 0.6)) -> Story:
+    """Three trainings of ten steps in one process. Each model gets the number of the one before, which was freed, and
+    its loader is made anew by the same line."""
+    story = Story(folder=tmp_path / "run").series()
+    for number, loss in enumerate(losses):
+        width = number + 2
+        rows = [events.Parameter(number, "0.weight", [width, width], "float32", "cpu", True, width * width, number)]
+        story.losses([1.0] * 2)  # blocks come before the lines of the model, and reach over its beginning
+        made = loader(number, "val_loader")
+        story.add(
+            events.Model(t=story.now, root=0, cls="Net", step=10 * number, parameters=rows),
+            events.Optimizer(
+                t=story.now, index=number, cls="SGD", step=10 * number, groups=[events.OptimizerGroup([number])]
+            ),
+            replace(made, where=at(10, "val_loader = DataLoader(data, batch_size=32)")),
+        )
+        story.losses([0.5] * 8).sample(story.step - 1, optimizer=number, names=[])
+        evaluation(story, loss, 0.5 + 0.1 * number, loader=number, root=0)
+    return story
+
+
+def test_a_freed_model_is_not_its_successor(tmp_path: Path) -> None:
+    evidence = collect(write(sweep(tmp_path).exit(0), tmp_path / "run"))
+    rows = model_comparison([evidence])
+    assert [(row.name, row.parameters, row.first_step, row.steps, row.best_val_loss) for row in rows] == [
+        ("Net", 4, 0, 10, 0.9), ("Net #2", 9, 10, 10, 0.4), ("Net #3", 16, 20, 10, 0.6),
+    ]  # fmt: skip
+    log = training_log(evidence)
+    assert [(row.step, row.val_loss, row.steps) for row in log] == [(10, 0.9, 10), (20, 0.4, 10), (30, 0.6, 10)]
+    said = outcome(evidence, log)
+    assert "On val (val_loader) the best of 3 trainings was Net (9 parameters) after 10 of its 10 steps" in said
+    assert "stop earlier" not in next_step(evidence, 3)
+    assert summary(evidence, Answers(None), ())["validation"]["best"]["loss"] == 0.4
+
+
+def test_a_training_without_a_loss_keeps_its_accuracy(tmp_path: Path) -> None:
+    evidence = collect(write(sweep(tmp_path, (0.9, None, None)).exit(0), tmp_path / "run"))
+    rows = model_comparison([evidence])
+    assert [(row.best_val_loss, row.best_val_accuracy) for row in rows] == [(0.9, 0.5), (None, 0.6), (None, 0.7)]
+    assert "Net (16 parameters) after 10 of its 10 steps: accuracy 70 %" in outcome(evidence, training_log(evidence))
+    lost = [line for line in missing(evidence, Answers(None), training_log(evidence)) if "validation loss" in line]
+    assert len(lost) == 2 and "(steps 10 to 20): not known of 1 of 1 pass on val (val_loader)" in lost[0]
+
+
+def test_a_pass_belongs_to_its_model_whenever_it_came(tmp_path: Path) -> None:
+    """Both models are looked at after both were trained."""
+    story = Story(folder=tmp_path / "run").add(loader(1, "val_loader")).series()
+    story.model({"a.weight": [2, 2]}, root=0).optimizer(["a.weight"], index=0)
+    story.losses([1.0] * 10).sample(9, names=["a.weight"])
+    story.model({"b.weight": [3, 3]}, optimizer=1, root=1)
+    story.add(events.Optimizer(t=story.now, index=1, cls="SGD", step=10, groups=[events.OptimizerGroup([1])]))
+    story.losses([0.5] * 10).sample(19, optimizer=1, names=["b.weight"])
+    evaluation(story, 0.3, 0.8, root=0)
+    evaluation(story, 0.4, 0.6, root=1)
+    rows = model_comparison([collect(write(story.exit(0), tmp_path / "run"))])
+    assert [(row.best_val_loss, row.best_val_accuracy) for row in rows] == [(0.3, 0.8), (0.4, 0.6)]
+
+
+def test_models_without_optimizers_cannot_be_told_apart(tmp_path: Path) -> None:
+    story = Story(folder=tmp_path / "run").series()
+    story.model({"a.weight": [2, 2]}, root=0, optimizer=None).model({"b.weight": [2, 2]}, root=1, optimizer=None)
+    story.losses([1.0] * 10)
+    evaluation(story, 0.3, 0.8)
+    evidence = collect(write(story.exit(0), tmp_path / "run"))
+    (row,) = model_comparison([evidence])
+    assert (row.steps, row.best_val_loss, row.best_val_accuracy) == (10, None, None)
+    assert any("cannot be told when" in line for line in limits(evidence, Answers(None), training_log(evidence)))
+
+
+def test_passes_with_an_accuracy_alone_are_passes(tmp_path: Path) -> None:
+    """The share of right answers is in the line of the predictions; a loss of the script's own is not known."""
+    story = Story(folder=tmp_path / "run").series()
+    for right in (0.5, 0.8, 0.7):
+        story.losses([1.0] * 10)
+        evaluation(story, None, None)
+        story.add(
+            Predictions(t=story.now, step=story.step, loader=1, task=CLASSES, samples=50, looked_at=50, right=right)
+        )
+    evidence = collect(write(story.exit(0), tmp_path / "run"))
+    log = training_log(evidence)
+    assert [(row.val_loss, row.val_accuracy) for row in log] == [(None, 0.5), (None, 0.8), (None, 0.7)]
+    assert outcome(evidence, log) == "On val it was best after 20 steps: accuracy 80 %."
+    found = answers(evidence.main)
+    assert found.predictions is not None and found.predictions.step == 20
+    assert found.which == "val after 20 steps (the highest accuracy of 3)"
+    gone = missing(evidence, found, log)
+    assert any(line.startswith("validation loss: not known of 3 of 3 passes on val: ") for line in gone)
 
 
 def test_models_that_step_in_turns_are_one_training(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_series_of_all_sources_share_the_chart() -> None:
         events.Scalars(t=told.now, source="tensorboard", at=2, rows=[events.ScalarRow("f1", 0.4)]),
     )
     found = {(series.source, series.name): series.last for series in told.snapshot().series}
-    assert found["loss", "loss"] == 0.5 and found["evaluation", "loss"] == 0.7
-    assert found["evaluation", "accuracy"] == 0.9 and found["tensorboard", "f1"] == 0.4
+    assert found["loss", "loss"] == 0.5 and found["evaluation", "val loss"] == 0.7
+    assert found["evaluation", "val accuracy"] == 0.9 and found["tensorboard", "f1"] == 0.4
     assert told.snapshot().evaluations[0].event.samples == 90
 
 

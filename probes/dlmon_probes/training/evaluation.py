@@ -18,10 +18,12 @@ from dlmon_probes.training.data import DataProbe
 from dlmon_probes.training.evaluation_pass import Pass
 from dlmon_probes.training.formula_search import FormulaSearch
 from dlmon_probes.training.forwards import ForwardWatch, watch_of
+from dlmon_probes.training.functional_losses import Call, FunctionalLosses
 from dlmon_probes.training.indices import indices_of_rows
 from dlmon_probes.training.loop import Loop
 from dlmon_probes.training.names import walk
 from dlmon_probes.training.predictions import Predictor
+from dlmon_probes.training.told_roots import root_of
 
 NAME = "evaluation"
 FIRST_CALLS = 4_000  # model calls after which the first watch ends if no backward came: rollouts
@@ -42,6 +44,9 @@ class EvaluationProbe:
         self._batch: list[structures.Leaf] = []
         self._earlier: list[structures.Leaf] = []
         self._search = FormulaSearch(agent, loop)
+        self._functional = FunctionalLosses(agent, watch, self.functional)
+        self._trained_by: set[str] = set()  # kinds of losses that were computed by functions before a backward
+        self._kinds: set[str] = set()  # since the last one
         self._with_parameters: dict[int, tuple[Any, bool]] = {}
         self._calls = 0
         self.predictor = Predictor(agent)
@@ -54,8 +59,10 @@ class EvaluationProbe:
     def _open(self) -> None:
         if self._affordable():
             self._watch.follow(NAME, outermost=self.called)
+            self._functional.follow()
 
     def _close(self) -> None:
+        self._functional.remove()
         self._watch.leave(NAME)
         self._batch = self._earlier = []
         self._search.forget()
@@ -143,6 +150,17 @@ class EvaluationProbe:
             self._model_called(module, args, kwargs, output, grad)
         self._spend(perf_counter() - began - self.predictor.take())
 
+    def functional(self, call: Call) -> None:
+        """The script has called a function of torch.nn.functional that computes a loss, outside of modules."""
+        if tensors.torch_module().is_grad_enabled():
+            self._kinds.add(call.kind)
+        if self._current is None or not self._current.forwards:
+            return
+        began = perf_counter()
+        with tensors.immune():
+            self._current.functional(call, self._trained_by)
+        self._spend(perf_counter() - began - self.predictor.take())
+
     def _model_called(self, module: Any, args: Any, kwargs: Any, output: Any, grad: bool) -> None:
         self._calls += 1
         current = self._pass_for_call(grad)
@@ -161,11 +179,15 @@ class EvaluationProbe:
         if not grad and (current.iterator >= 0 or current.forwards > ROLLOUT):
             self._agent.set_phase("evaluating")
         rows = structures.rows(args) or structures.rows(kwargs) or 0
+        formula = self._search.formula_for(module)
+        if formula is None and not grad:
+            self._search.lacks(module)
         with tensors.immune():
-            current.forward(forward, rows, self._search.formula_for(module))
+            current.forward(forward, rows, formula)
 
     def _begin_pass(self, current: Pass, module: Any) -> None:
         names = self._agent.names
+        current.root = root_of(names, module)
         current.where = callsite.where(callsite.caller())
         current.name = current.name or callers.split_name()
         current.look_at_modes((names.roots() if names is not None else None) or [module])
@@ -204,9 +226,13 @@ class EvaluationProbe:
         if not self._watch.follows(NAME) and not self._passes:
             return
         self._search.at_backward(series)
+        self._trained_by |= self._kinds
+        self._kinds = set()
         self._judge_passes()
         self._current = None
         self._close()
+        if self._search.at_once():
+            self._open()
 
     def _judge_passes(self) -> None:
         """A backward has come: passes it belongs to were training, the others are evaluations that are over."""
@@ -217,9 +243,9 @@ class EvaluationProbe:
             else:
                 self._settle(found)
 
-    def after_sampled_backward(self, _series: int) -> None:
+    def after_sampled_backward(self, series: int) -> None:
         """As long as the loss formula is not known, look at the forward after a sampled backward."""
-        if self._search.next_attempt():
+        if self._search.next_attempt(series):
             self._open()
 
     # ------------------------------------------------------------ ends of passes

@@ -9,13 +9,13 @@ from typing import Any, Optional
 from dlmon_probes import events
 from dlmon_probes.training import loss_formula, tensors
 from dlmon_probes.training.agent import Agent
+from dlmon_probes.training.functional_losses import IGNORED, Call
 from dlmon_probes.training.loss_formula import Formula, Forward
 from dlmon_probes.training.names import walk
 from dlmon_probes.training.pass_batches import PassBatches
 from dlmon_probes.training.predictions import PassPredictions, Predictor
 
 MOST_LOGITS = 2_000_000  # elements of logits looked at per batch; of larger ones every k-th row
-IGNORED = -100  # the label that torch's losses leave out
 
 
 class Mean:
@@ -48,12 +48,12 @@ class Hits:
     def __init__(self) -> None:
         self.vector: Any = None
 
-    def add(self, logits: Any, labels: Any) -> None:
-        """logits: N×C; labels: N whole numbers. Call within `immune`."""
+    def add(self, logits: Any, labels: Any, ignored: int = IGNORED) -> None:
+        """logits: N×C; labels: N whole numbers; ignored: the one that does not count. Call within `immune`."""
         torch = tensors.torch_module()
         stride = max(1, -(-logits.numel() // MOST_LOGITS))
         logits, labels = logits.detach()[::stride], labels.detach()[::stride].long()
-        counted = labels != IGNORED
+        counted = (labels != IGNORED) & (labels != ignored)
         right = (logits.argmax(dim=1) == labels) & counted
         outside = counted & ((labels < 0) | (labels >= logits.shape[1]))
         counts = torch.stack([right.sum(), counted.sum(), outside.sum()]).float()
@@ -91,11 +91,16 @@ class Pass:
         self.exhausted = False
         self.spent = 0.0
         self.where: Optional[events.Where] = None
+        self.root: Optional[int] = None
         self._flags = (0, 0)
         self._root_training = False
         self._criterion, self._output, self._computed = Mean(), Mean(), Mean()
+        self._by_function = Mean()
         self._by_criterion, self._by_formula = Hits(), Hits()
         self._since_criterion = 0
+        self._several = False  # functional losses for one call of the model: no telling which one is the loss
+        self._compared: Optional[tuple[Any, ...]] = None  # what the first one compared
+        self._formula: Optional[Formula] = None  # that of the last call of the model
 
     def pulled(self, indices: Optional[list[int]]) -> None:
         """The loader handed out a batch. indices: of its samples in the data set, where they are known."""
@@ -131,13 +136,14 @@ class Pass:
     def forward(self, forward: Forward, rows: int, formula: Optional[Formula]) -> None:
         """A call of the model: its own loss if it returned one, and loss and hits by the training's formula."""
         self._since_criterion = 0
+        self._compared = None
         self.seen_rows += rows
         returned = returned_loss(forward)
         if returned is not None:
             self._output.add(returned, rows)
         formula = formula or loss_formula.conventional(forward)
         another = self._at.called(forward, rows)
-        formula = self._at.formula_here(formula)
+        self._formula = formula = self._at.formula_here(formula)
         self.predictions.forward(forward, rows, formula, another)
         if formula is None:
             return
@@ -147,10 +153,9 @@ class Pass:
         target = loss_formula.beside(output, target)
         if formula.kind.startswith("ce"):
             pair = loss_formula.rows_of(formula.kind, output, target)
-            if pair is None:
-                return
-            self._by_formula.add(*pair)
-        if output.numel() <= MOST_LOGITS:
+            if pair is not None:
+                self._by_formula.add(*pair)
+        if output.numel() <= MOST_LOGITS and loss_formula.fits(formula.kind, output, target):
             self._computed.add(loss_formula.value_of(formula.kind, output, target), rows)
 
     def criterion(self, module: Any, args: Any, output: Any, rows: int) -> None:
@@ -161,12 +166,37 @@ class Pass:
             return
         summed = module.__dict__.get("reduction") == "sum"
         self._criterion.add(output / rows if summed and rows else output, rows or 1)
-        if len(args) < 2 or tensors.local(args[0]) is None or tensors.local(args[1]) is None:
-            return
         kind = "ce" if "CrossEntropy" in type(module).__name__ or type(module).__name__.startswith("NLL") else ""
-        pair = loss_formula.rows_of(kind, args[0], args[1]) if kind else None
+        ignored = module.__dict__.get("ignore_index", IGNORED)
+        if kind and len(args) >= 2:
+            self._count_hits(args[0], args[1], ignored if type(ignored) is int else IGNORED)
+
+    def functional(self, call: Call, trained_by: set[str]) -> None:
+        """A loss was computed by a function after the model. It is the pass's loss if the training's is of that kind
+        (trained_by: kinds of functions it calls; or its formula): others are metrics."""
+        known = self._formula.kind if self._formula is not None else ""
+        kind = "ce" if known.startswith("ce") else known
+        if call.kind not in trained_by if not kind else call.kind != kind:
+            return
+        rows = self._at.rows
+        self.predictions.functional(call, rows)
+        if call.loss.numel() != 1 or tensors.local(call.loss) is None:
+            return
+        self._since_criterion += 1
+        if self._since_criterion > 1:
+            self._several = self._several or self._compared not in (None, call.compared())
+            return
+        self._compared = call.compared()
+        self._by_function.add(call.loss / rows if call.reduction == "sum" and rows else call.loss, rows or 1)
+        if call.kind == "ce":
+            self._count_hits(call.outputs, call.targets, call.ignored)
+
+    def _count_hits(self, logits: Any, labels: Any, ignored: int) -> None:
+        if tensors.local(logits) is None or tensors.local(labels) is None:
+            return
+        pair = loss_formula.rows_of("ce", logits, labels)
         if pair is not None:
-            self._by_criterion.add(*pair)
+            self._by_criterion.add(*pair, ignored)
 
     def look_at_modes(self, roots: list[Any]) -> None:
         """Count Dropout and BatchNorm modules that are in training mode now."""
@@ -185,10 +215,13 @@ class Pass:
         """Write the Evaluation event once the numbers have arrived, and Predictions beside it. unseen: what kept model
         calls from being seen."""
         sources = [("criterion", self._criterion), ("output", self._output), ("computed", self._computed)]
+        if not self._several:
+            sources.insert(2, ("criterion", self._by_function))
         loss_from, loss = next(((name, mean) for name, mean in sources if mean.count), ("", None))
         if loss is None and self.loader < 0:
             return  # model calls without a loss and without a loader: sampling, rollouts
-        hits = self._by_criterion if self._by_criterion.vector is not None else self._by_formula
+        by_criterion = self._by_criterion.vector is not None and not self._several
+        hits = self._by_criterion if by_criterion else self._by_formula
         samples = self.rows or self.seen_rows
         seconds = max(self.ended - self.began, 0.0)
         grad = self.forwards > self.without_grad
@@ -201,13 +234,13 @@ class Pass:
                     t=now, step=self.step, batches=batches, samples=samples, seconds=seconds, loader=self.loader,
                     loss=values[0][0] if values[0] else None, loss_from=loss_from, accuracy=Hits.share(values[1]),
                     dropout_on=self._flags[0], norm_on=self._flags[1], grad_enabled=grad, where=self.where,
-                    name=self.name, forwards=self.forwards, root_training=self._root_training,
+                    name=self.name, forwards=self.forwards, root_training=self._root_training, root=self.root,
                 )
             )  # fmt: skip
 
         with tensors.immune():
             agent.later([loss.vector if loss is not None else None, hits.vector], done)
-        self.predictions.tell(self.step, self.loader, self.name, samples, self.where, unseen)
+        self.predictions.tell(self.step, self.loader, self.name, samples, self.where, unseen, self.root)
 
 
 def returned_loss(forward: Forward) -> Optional[Any]:

@@ -19,6 +19,7 @@ from dlmon_probes.training import predictions_pairs, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.class_names import class_names
 from dlmon_probes.training.forwards import pack, unpack
+from dlmon_probes.training.functional_losses import Call
 from dlmon_probes.training.fuse import Fuse
 from dlmon_probes.training.loss_formula import Formula, Forward
 from dlmon_probes.training.pass_batches import PassBatches
@@ -129,6 +130,11 @@ class PassPredictions:
         if not self._done and self._source in ("", "criterion"):
             self._run(self._criterion, module, args, rows)
 
+    def functional(self, call: Call, rows: int) -> None:
+        """A function that computes a loss was called."""
+        if not self._done and self._source in ("", "criterion"):
+            self._run(self._functional, call, rows)
+
     def _run(self, function: Callable[..., None], *args: Any) -> None:
         began = perf_counter()
         with tensors.immune(), tensors.torch_module().inference_mode(False):
@@ -155,6 +161,9 @@ class PassPredictions:
         found = predictions_pairs.of_criterion(module, args, self._batches.rows or rows)
         if found is not None:
             self._look("criterion", found)
+
+    def _functional(self, call: Call, rows: int) -> None:
+        self._look("criterion", predictions_pairs.of_function(call, self._batches.rows or rows))
 
     def _settle_waiting(self) -> None:
         """Nothing surer came for the batch: see what shapes say."""
@@ -201,15 +210,18 @@ class PassPredictions:
 
     # ------------------------------------------------------------ telling
 
-    def tell(self, step: int, loader: int, name: str, samples: int, where: Optional[events.Where], why: str) -> None:
-        """The pass is over and was an evaluation. why: what kept model calls from being seen, ""."""
+    def tell(
+        self, step: int, loader: int, name: str, samples: int, where: Optional[events.Where], why: str,
+        root: Optional[int] = None,
+    ) -> None:  # fmt: skip
+        """The pass is over and was an evaluation. why: what kept model calls from being seen, "". root: the model."""
         if self._predictor.fuse.blown:
             return
-        self._run(self._tell, step, loader, name, samples, where, why)
+        self._run(self._tell, step, loader, name, samples, where, why, root)
         self._predictor.passed(loader, name, self._number + 1)
         self._predictor.agent.governor.pay_for(NAME, self._spent)
 
-    def _tell(self, step: int, loader: int, name: str, samples: int, where: Any, why: str) -> None:
+    def _tell(self, step: int, loader: int, name: str, samples: int, where: Any, why: str, root: Optional[int]) -> None:
         self._settle_waiting()
         predictor, counts = self._predictor, self._counts
         common: dict[str, Any] = {
@@ -219,6 +231,7 @@ class PassPredictions:
             "name": name,
             "samples": samples,
             "where": where,
+            "root": root,
         }
         if counts is None:
             reason = why or self._reason or "no call of the model was seen that could be looked at"

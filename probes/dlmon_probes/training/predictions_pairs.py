@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 
 from dlmon_probes.events_predictions import CLASSES, LABELS, PIXELS, TOKENS, VALUES
 from dlmon_probes.training import loss_formula, tensors
+from dlmon_probes.training.functional_losses import Call
 from dlmon_probes.training.loss_formula import Forward
 from dlmon_probes.training.structures import Leaf
 
@@ -65,6 +66,17 @@ def of_criterion(module: Any, args: Any, rows: int) -> Optional[Found]:
     return pair_of(
         kind, output, target, rows, ignored=ignored if isinstance(ignored, int) else IGNORED,
         output_path=f"{name} argument 1", target_path=f"{name} argument 2",
+    )  # fmt: skip
+
+
+def of_function(call: Call, rows: int) -> Found:
+    """From a call of one of torch.nn.functional's losses."""
+    output, target = tensors.local(call.outputs), tensors.local(call.targets)
+    if output is None or target is None:
+        return "the loss was computed on tensors whose values cannot be read"
+    return pair_of(
+        call.kind, output, target, rows, ignored=call.ignored,
+        output_path=f"{call.name} argument 1", target_path=f"{call.name} argument 2",
     )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def charts_of(snapshot: RunSnapshot) -> list[Chart]:
     """
     losses = [series for series in snapshot.series if series.source == "loss" and series.count]
     others = [series for series in snapshot.series if series.source != "loss" and series.count]
-    evaluated = [series for series in others if series.source == "evaluation" and series.name.startswith("loss")]
+    evaluated = [series for series in others if series.source == "evaluation" and series.name.endswith("loss")]
     charts = [Chart("loss", losses, evaluated)] if losses or evaluated else []
     rest = [Chart(series.name, [series]) for series in others if series not in evaluated]
     if not charts:

@@ -18,7 +18,7 @@ from dlmon.record.marks import FILE as MARKS
 from dlmon.rehearsal.report import RECORD
 
 CACHE = ".ls-cache.json"
-VERSION = 1
+VERSION = 2
 _LARGEST = 64 << 20  # bytes: what is larger was not written here
 _WORTH_KEEPING = 50  # new rows: below that, reading them again is quicker than it is to write all
 
@@ -144,7 +144,7 @@ def _row_of(told: Any) -> Row:
     loss = values["loss"]
     values["loss"] = None if loss is None else float(loss)
     values["tags"] = tuple(str(tag) for tag in values["tags"])
-    for name in ("name", "state", "note", "command", "folder", "kind"):
+    for name in ("name", "state", "note", "command", "folder", "kind", "trouble"):
         if not isinstance(values[name], str):
             raise TypeError(name)
     for name in ("steps", "seconds"):

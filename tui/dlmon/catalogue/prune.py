@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dlmon.catalogue.belongings import NOTHING, Foreign, foreign
+from dlmon.catalogue.damage import damage, trouble_of
 from dlmon.catalogue.rows import Row, size_on_disk
 from dlmon.errors import reason
 from dlmon.record import layout
@@ -21,29 +22,39 @@ from dlmon.runs import Run
 RECENT = 600.0  # seconds: a run without an outcome that was written to so lately may go on unseen
 RECENT_ELSEWHERE = 86400.0  # of a run on another host, whose processes cannot be asked after
 
-_OURS = frozenset({"schema", "name", "command", "created", "dlmon"})  # every manifest that dlmon wrote has them
-_OUR_RECORD = frozenset({"schema", "script", "stages", "started"})
-_LARGEST = 16 << 20  # bytes of a manifest
-
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that was meant. spared: why it stays, "" where it may go."""
+    """A run that was meant. spared: why it stays, "" where it may go. foreign: what else would go with it."""
 
     row: Row
     size: int
     spared: str = ""
+    foreign: Foreign = NOTHING
 
 
-def plan(rows: Iterable[Row], *, keep: int = 0, now: float | None = None) -> list[Candidate]:
-    """What would happen to these rows, oldest first. keep: so many of the newest that could go are spared."""
+def plan(rows: Iterable[Row], *, keep: int = 0, now: float | None = None, by_name: bool = False) -> list[Candidate]:
+    """What would happen to these rows, oldest first.
+
+    keep: so many of the newest that could go are spared. by_name: each was named on the command line: then it goes
+    with files in it that dlmon did not write, for which it is spared else.
+    """
     moment = time.time() if now is None else now
     oldest_first = sorted(rows, key=lambda row: (row.created or 0.0, row.name))
-    found = [Candidate(row, size_on_disk(Path(row.folder)), why_not(Path(row.folder), moment)) for row in oldest_first]
+    found = [_candidate(row, moment, by_name=by_name) for row in oldest_first]
     free = [place for place, candidate in enumerate(found) if not candidate.spared]
     for place in free[len(free) - keep :] if keep > 0 else []:
-        found[place] = Candidate(found[place].row, found[place].size, f"one of the newest {keep}")
+        found[place] = replace(found[place], spared=f"one of the newest {keep}")
     return found
+
+
+def _candidate(row: Row, now: float, *, by_name: bool) -> Candidate:
+    folder = Path(row.folder)
+    spared = why_not(folder, now)
+    others = NOTHING if spared else foreign(folder)
+    if others.count and not by_name:
+        spared = f"holds {others}; dlmon prune {folder.name} removes it with them"
+    return Candidate(row, size_on_disk(folder), spared, others)
 
 
 def why_not(folder: Path, now: float) -> str:
@@ -56,11 +67,13 @@ def why_not(folder: Path, now: float) -> str:
         return "a link, not a folder"
     if not stat.S_ISDIR(status.st_mode):
         return "no folder"
-    if _has(folder / layout.MANIFEST, _OURS):
-        return _run_goes_on(folder, now)
-    if _has(folder / RECORD, _OUR_RECORD):
-        return _rehearsal_goes_on(folder, now)
-    return "not a run of dlmon"
+    trouble = damage(folder)
+    if trouble is None:
+        return "not a run of dlmon"
+    if trouble:
+        return f"not a run of dlmon that can be read: {trouble}"
+    is_run = not trouble_of(folder, layout.MANIFEST)
+    return _run_goes_on(folder, now) if is_run else _rehearsal_goes_on(folder, now)
 
 
 def remove(folder: Path, now: float | None = None) -> str:
@@ -118,15 +131,3 @@ def _modified(path: Path) -> float:
         return path.lstat().st_mtime
     except OSError:
         return 0.0
-
-
-def _has(path: Path, keys: frozenset[str]) -> bool:
-    """Whether a JSON file that is no link has these keys: another program may have a run.json of its own."""
-    try:
-        if path.is_symlink():
-            return False
-        with path.open("rb") as file:
-            row = json.loads(file.read(_LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(row, dict) and keys <= row.keys()

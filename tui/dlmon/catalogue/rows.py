@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlmon import text
+from dlmon.catalogue.damage import DAMAGED, damage, trouble_of
 from dlmon.catalogue.log_end import LogEnd
 from dlmon.record import layout
 from dlmon.record.manifest import read_manifest
@@ -26,7 +27,8 @@ _ENDING = ("SIGINT", "SIGTERM", "SIGKILL")  # others that are passed on ask for 
 @dataclass(frozen=True)
 class Row:
     """One run. loss: the last one of its first series. seconds: from its start to its end, or to now. created, ended:
-    unix seconds, ended None while it goes on. size: bytes on disk, None while not looked at. command: as typed."""
+    unix seconds, ended None while it goes on. size: bytes on disk, None while not looked at. command: as typed.
+    name: of its folder, which may have been copied or renamed. trouble: why it is damaged, "" where it is not."""
 
     name: str
     state: str
@@ -42,6 +44,7 @@ class Row:
     note: str = ""
     size: int | None = None
     command: str = ""
+    trouble: str = ""
 
     @property
     def going(self) -> bool:
@@ -59,12 +62,28 @@ class Row:
 
 
 def read_row(folder: Path, now: float | None = None) -> Row | None:
-    """The row of a run or a rehearsal; None for any other folder."""
+    """The row of a run or a rehearsal, a damaged one too; None for any other folder."""
     now = time.time() if now is None else now
     manifest = read_manifest(folder)
-    if manifest is not None:
+    if manifest is not None and manifest.created is not None and manifest.dlmon:  # nearly always
         return row(Run(folder, manifest), now)
-    return rehearsal_row(folder, now) if (folder / RECORD).exists() else None
+    trouble = damage(folder)
+    if trouble is None:
+        return None
+    if trouble:
+        return damaged_row(folder, trouble)
+    if manifest is not None and not trouble_of(folder, layout.MANIFEST):
+        return row(Run(folder, manifest), now)
+    return rehearsal_row(folder, now) or damaged_row(folder, f"{RECORD} cannot be read")
+
+
+def damaged_row(folder: Path, trouble: str) -> Row:
+    """A run whose manifest tells nothing; of its log it may still have steps and a loss."""
+    files = [name for name in layout.log_files(folder) if name != layout.HOST]
+    steps, loss = _progress(LogEnd(folder / files[0])) if files else (0, None)
+    ended = max(_modified(folder / layout.MANIFEST, 0.0), _last_write(folder))
+    made = Row(folder.name, DAMAGED, steps, loss, 0.0, None, str(folder), RUN, None, ended, trouble=trouble)
+    return made.with_marks(read_marks(folder))
 
 
 def row(run: Run, now: float | None = None) -> Row:
@@ -79,7 +98,7 @@ def row(run: Run, now: float | None = None) -> Row:
     ended = outcome.ended if outcome is not None else _last_write(folder) if over else None
     seconds = outcome.seconds if outcome is not None else (now if ended is None else ended) - (manifest.created or now)
     made = Row(
-        manifest.name, _state(run, log, over=over), steps, loss, max(0.0, seconds),
+        folder.name, _state(run, log, over=over), steps, loss, max(0.0, seconds),
         outcome.code if outcome is not None else None, str(folder), RUN, manifest.created, ended,
         command=text.clean(" ".join(manifest.argv or manifest.command)),
     )  # fmt: skip

@@ -50,7 +50,10 @@ def ls(runs: Path, look: Look, *, wanted: str = "", sort: str | None = None) -> 
 
 
 def mark(name: str, runs: Path, *, tags: Sequence[str], untag: Sequence[str], note: str | None) -> int:
-    """Change a run's tags and note, and print them as they are then. Raises UserError."""
+    """Change a run's tags and note, and print them as they are then. Raises UserError.
+
+    A link is followed: what is written lies in the run itself, and a line says where that is.
+    """
     from dlmon.record.marks import read_marks, write_marks
 
     folder = find_rehearsal(name, runs) or resolve(name, runs).folder
@@ -63,6 +66,9 @@ def mark(name: str, runs: Path, *, tags: Sequence[str], untag: Sequence[str], no
             write_marks(folder, marks)
         except OSError as error:
             raise UserError(f"cannot write the marks of {folder.name}: {reason(error)}") from None
+        link = _unresolved(name, runs)
+        if link.is_symlink():
+            Console().say([text.clean(f"{link.name} is a link: written to the run itself, {folder}")])
     told = [f"tags: {' '.join(marks.tags) or 'none'}", f"note: {marks.note or 'none'}"]
     Console().data([text.clean(line) for line in told])
     return OK
@@ -80,7 +86,7 @@ def prune(
 ) -> int:
     """Say which runs would go, or remove them; exit code 1 when one of them could not be removed. Raises UserError."""
     from dlmon.catalogue import prune as removal
-    from dlmon.headless.listing import prune_table, spared_lines
+    from dlmon.headless.listing import foreign_lines, prune_table, spared_lines
 
     candidates = _meant(names, runs, older_than=older_than, keep=keep, wanted=wanted)
     going = [one for one in candidates if not one.spared]
@@ -91,7 +97,8 @@ def prune(
     console = Console()
     if as_json:
         told = {
-            "removed": yes, "runs": [one.row.as_json() | {"size": one.size} for one in gone], "bytes": total,
+            "removed": yes, "bytes": total,
+            "runs": [one.row.as_json() | {"size": one.size, "foreign": vars(one.foreign)} for one in gone],
             "spared": [{"name": one.row.name, "why": one.spared} for one in candidates if one.spared],
             "failed": failed,
         }  # fmt: skip
@@ -99,6 +106,7 @@ def prune(
     elif gone:
         console.data(prune_table(gone))
     console.say(spared_lines([one for one in candidates if one.spared]) if not as_json else [])
+    console.say(foreign_lines(gone, removed=yes) if not as_json else [])
     console.say([text.clean(line) for line in failed])
     amount = text.plural(len(gone), "run")
     if not gone:
@@ -134,7 +142,8 @@ def _meant(
         rows = [row for row in map(read_row, folders) if row is not None]
     else:
         rows = list(Catalogue(runs).rows(size=filters[0].needs_size))
-    return removal.plan((row for row in rows if all(one.takes(row) for one in filters)), keep=keep or 0)
+    meant = (row for row in rows if all(one.takes(row) for one in filters))
+    return removal.plan(meant, keep=keep or 0, by_name=bool(names))
 
 
 def _unresolved(name: str, runs: Path) -> Path:

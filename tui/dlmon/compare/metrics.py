@@ -14,7 +14,7 @@ from dlmon.state.snapshot import SeriesView
 from dlmon.text import count
 
 END, BEST, AT_STEP = "end", "best", "at step"
-TRAIN, VALIDATION, GRADIENT = "train", "val", "gradient norm"
+TRAIN, VALIDATION, TEST, GRADIENT = "train", "val", "test", "gradient norm"
 MANY = 64  # a series with more values than this is a curve, and judged by the means of its parts
 
 _HIGHER = re.compile(
@@ -88,25 +88,19 @@ def higher_is_better(name: str) -> bool | None:
 
 def named_series(side: Side) -> dict[str, SeriesView]:
     """The series of a run by the name under which it is compared: the only loss of a run is `train loss`, whatever the
-    script calls it, and the only evaluation's is `val loss`."""
+    script calls it; those of an evaluation have their name everywhere (`val loss`, `test loss`)."""
     found: dict[str, SeriesView] = {}
     counted = [series for series in side.snapshot.series if series.count]
     losses = [series for series in counted if series.source == "loss"]
-    kinds = [_kind(series) for series in counted if series.source == "evaluation"]
     for series in counted:
         if series.source == "loss":
             name = f"{TRAIN} loss" if len(losses) == 1 else f"{TRAIN} {series.name}"
-        elif series.source == "evaluation":
-            name = f"{VALIDATION} {_kind(series) if kinds.count(_kind(series)) == 1 else series.name}"
+        elif series.name == "samples" and series.source != "evaluation":
+            continue  # rows of the batch, in a table that an export wrote: nothing that came of the training
         else:
             name = series.name
         found.setdefault(name, series)
     return found
-
-
-def _kind(series: SeriesView) -> str:
-    """`loss` of `loss (loader 1)`."""
-    return series.name.partition(" (")[0]
 
 
 def metrics(sides: Sequence[Side]) -> list[Metric]:
@@ -118,8 +112,11 @@ def metrics(sides: Sequence[Side]) -> list[Metric]:
     for name in names:
         series = [found.get(name) for found in named]
         rows += _rows(name, series)
-    samples = [side.snapshot.evaluations[-1].event.samples if side.snapshot.evaluations else 0 for side in sides]
-    return [_with_sampling(row, samples) if row.name.startswith(f"{VALIDATION} accuracy") else row for row in rows]
+    sizes = [{f"{one.label} accuracy": one.event.samples for one in side.snapshot.evaluations} for side in sides]
+    known = {name for found in sizes for name in found}
+    return [
+        _with_sampling(row, [found.get(row.name, 0) for found in sizes]) if row.name in known else row for row in rows
+    ]
 
 
 def _with_sampling(row: Metric, samples: Sequence[int]) -> Metric:
@@ -151,7 +148,9 @@ def _each(series: Sequence[SeriesView | None], read: Callable[[SeriesView], Read
 
 def _order(name: str) -> tuple[int, str]:
     """Validation first: it is what runs are compared by."""
-    return (0 if name.startswith(VALIDATION) else 1 if name.startswith(TRAIN) else 3 if name == GRADIENT else 2), name
+    first = (VALIDATION, TEST, TRAIN)
+    place = next((place for place, word in enumerate(first) if name.startswith(word)), len(first))
+    return place + (name == GRADIENT), name
 
 
 def reading(series: SeriesView, upto: int | None = None) -> Reading:

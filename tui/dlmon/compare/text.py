@@ -18,6 +18,7 @@ MOST_DIFF_LINES = 40  # of all files together
 MOST_METRICS = 24  # rows; --json has all
 LONGEST_VALUE = 44
 NARROWEST = 60
+_NOISE = "Noise: how far a run's own last values lie from a straight line through them."
 
 
 def lines(comparison: Comparison, width: int) -> list[str]:
@@ -162,14 +163,18 @@ def _percent(share: float) -> str:
 def _legend(metrics: Sequence[Metric]) -> list[str]:
     signs = [difference(metric, place)[-1:] for metric in metrics for place in range(1, len(metric.readings))]
     words = {
-        "*": f"* more than {FACTOR:g} standard deviations of the runs' own noise",
-        "~": "~ within that noise",
-        "?": "? too few values to know the noise",
+        "*": f"* more than {FACTOR:g} standard deviations of it",
+        "~": f"~ within {FACTOR:g} standard deviations of it",
+        "?": "? too few values to know it",
     }
     told = [words[sign] for sign in words if sign in signs]
     if not told:
         return []
-    return ["; ".join(told) + ".", "Another seed may differ by more than a run's own noise: only several seeds tell."]
+    return [
+        _NOISE,
+        "; ".join(told) + ".",
+        "Another seed may differ by more than a run's own noise: only several seeds tell.",
+    ]
 
 
 def _over_seeds(comparison: Comparison, width: int) -> list[str]:

@@ -29,7 +29,8 @@ def cells_of(row: Row) -> tuple[str, ...]:
 
 
 def note_of(row: Row) -> str:
-    note = text.clean(row.note)
+    """Why it is damaged, before what a person noted."""
+    note = text.clean("; ".join(part for part in (row.trouble, row.note) if part))
     return note if len(note) <= LONGEST_NOTE else note[: LONGEST_NOTE - 1] + "…"
 
 
@@ -57,6 +58,12 @@ def prune_table(candidates: Sequence[Candidate]) -> list[str]:
 def spared_lines(candidates: Sequence[Candidate]) -> list[str]:
     """What stays although it was meant, with the reason."""
     return [f"{text.clean(one.row.name)} stays: {text.clean(one.spared)}" for one in candidates]
+
+
+def foreign_lines(candidates: Sequence[Candidate], *, removed: bool) -> list[str]:
+    """What goes with the runs that were named, although dlmon did not write it."""
+    verb = "went" if removed else "would go"
+    return [f"{text.clean(one.row.name)}: with it {verb} {one.foreign}" for one in candidates if one.foreign.count]
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:

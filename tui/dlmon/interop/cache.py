@@ -19,7 +19,7 @@ from dlmon.interop.sources import Source
 from dlmon.launch.folder import plain_name
 from dlmon.record import layout
 
-VERSION = 1  # of the conversion: what an older one made is not used
+VERSION = 2  # of the conversion: what an older one made is not used
 DONE = "imported.json"
 _LOCK = "lock"
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import dlmon
@@ -88,6 +89,39 @@ def start(run: Path, target: Path) -> Mirroring:
     return Mirroring(process, run)
 
 
+class OnePointAStep:
+    """Numbers on their way to TensorBoard: of each name by step, and one for a step, which is drawn as a zigzag else.
+
+    Of several in one step the last one counts that comes before it is written.
+    """
+
+    def __init__(self, writer: EventWriter) -> None:
+        self._writer = writer
+        self._waiting: dict[str, tuple[int, float, float]] = {}  # step, unix seconds, value; the last one of each name
+        self._written: dict[str, int] = {}  # step of the last point of each name
+
+    def add(self, t: float, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            before = self._waiting.get(name)
+            if before is not None and step > before[0]:
+                self._write(name)
+            elif before is not None and step < before[0]:
+                continue
+            if step > self._written.get(name, -1):
+                self._waiting[name] = step, t, value
+
+    def flush(self) -> None:
+        """Write what waits. Raises OSError."""
+        for name in list(self._waiting):
+            self._write(name)
+        self._writer.flush()
+
+    def _write(self, name: str) -> None:
+        step, t, value = self._waiting.pop(name)
+        self._written[name] = step
+        self._writer.add(t, step, {name: value})
+
+
 def mirror(run: Path, target: Path) -> int:
     """Until the run is over and all of it is written; how many points. Raises OSError."""
     ending, rows = Ending(run), LiveRows(run)
@@ -95,15 +129,16 @@ def mirror(run: Path, target: Path) -> int:
     with (target / file_name(began)).open("xb") as file:
         writer = EventWriter(file, began)
         writer.flush()
+        points = OnePointAStep(writer)
         flushed = time.monotonic()
         over = False
         while True:
             parts = rows.read()
             for _, step, t, values in parts or ():
-                writer.add(t, step, values)
+                points.add(t, step, values)
             now = time.monotonic()
             if now - flushed >= FLUSH_SECONDS or (over and parts is None):
-                writer.flush()
+                points.flush()
                 flushed = now
             if parts is not None:
                 continue

@@ -83,6 +83,8 @@ def _require_points(source: Source, conversion: Conversion) -> None:
         return
     told = "; ".join(["", *conversion.reader.trouble])
     path = text.clean(str(source.path))
+    if not source.size():
+        raise UserError(f"{path} is empty: there is nothing to show yet")
     raise UserError(f"{path}: no number could be read of this {conversion.reader.kind}{told}")
 
 

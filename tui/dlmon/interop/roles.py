@@ -11,7 +11,8 @@ LOSS, LR, GRAD_NORM, STEP_SECONDS, WAIT_SECONDS, EVALUATION_LOSS, EVALUATION_ACC
 )  # fmt: skip
 
 # Names of columns, best first; compared in lower case.
-STEP_COLUMNS = ("step", "_step", "global_step", "trainer/global_step", "iteration", "iter", "steps", "batch", "epoch")
+EPOCH = "epoch"  # as a step it may be a fraction
+STEP_COLUMNS = ("step", "_step", "global_step", "trainer/global_step", "iteration", "iter", "steps", "batch", EPOCH)
 TIME_COLUMNS = ("time", "t", "timestamp", "_timestamp", "wall_time", "unix_time")
 
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
@@ -64,4 +65,6 @@ def _evaluation(parts: list[str], where: str) -> Role:
 
 def _is_of_a_loss(parts: list[str]) -> bool:
     """`loss_scale` and `best_loss` are numbers of or about a loss, not the loss."""
-    return bool({"scale", "scaler", "scaling", "weight", "best", "min", "max", "std", "ratio", "coef"} & set(parts))
+    return bool(
+        {"scale", "scaler", "scaling", "weight", "best", "min", "max", "std", "ratio", "coef", "summary"} & set(parts)
+    )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from dlmon import text
+
 TEXTS = {"nan": "nan", "inf": "inf", "+inf": "inf", "-inf": "-inf", "infinity": "inf", "-infinity": "-inf"}
+LONGEST_SHOWN = 40  # characters of a cell in a notice
 
 
 class Row(NamedTuple):
@@ -63,6 +66,53 @@ def whole(value: float | None) -> int | None:
     if value is None or not 0 <= value <= 1 << 53:
         return None
     return int(value)
+
+
+class Steps:
+    """The steps of a text log's rows. A row whose step is none is to be left out: it would stand at another's."""
+
+    def __init__(self) -> None:
+        self._bad = 0
+        self._first = ""  # as it stands there
+        self._back = 0
+        self._first_back = (0, 0)
+        self._last = -1
+
+    def of(self, cell: object, *, parts: bool = False) -> int | None:
+        """A step as it stands in a log; None where the row has to be left out. parts: `0.5` (of an epoch) counts as 0.
+
+        Counts what is left out, and what goes back.
+        """
+        value = _float(cell)
+        step = whole(value)
+        if step is None or (step != value and not parts):
+            self._bad += 1
+            self._first = self._first or text.clean(str(cell))[:LONGEST_SHOWN]
+            return None
+        if step < self._last:
+            self._back += 1
+            self._first_back = self._first_back if self._back > 1 else (step, self._last)
+        self._last = step
+        return step
+
+    @property
+    def trouble(self) -> list[str]:
+        lines = []
+        if self._bad:
+            rows = text.plural(self._bad, "row")
+            lines.append(f"{rows} left out, whose step is no whole number from 0 to 2^53 (the first: {self._first!r})")
+        if self._back:
+            times = text.plural(self._back, "time")
+            step, before = self._first_back
+            lines.append(f"the steps go back {times} (first from {before:,} to {step:,}): curves have both parts")
+        return lines
+
+
+def _float(cell: object) -> float | None:
+    try:
+        return None if isinstance(cell, bool) else float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def flat(row: Mapping[str, object], prefix: str = "", depth: int = 4) -> dict[str, float]:

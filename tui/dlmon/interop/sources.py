@@ -80,7 +80,8 @@ def recognise(path: Path) -> Source | None:
     if name == _TRAINER_STATE:
         return Source("trainer_state", path)
     if name.endswith(_JSONL):
-        return Source("jsonl" if _one_object_a_line(path) else "trainer_state", path)
+        lines = not name.endswith(".json") or _one_object_a_line(path)
+        return Source("jsonl" if lines else "trainer_state", path)
     return None
 
 

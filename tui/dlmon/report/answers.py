@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlmon import text
-from dlmon.report.evaluations import Group, groups, test, validation
+from dlmon.report.evaluations import Group, best_training, groups, test
 from dlmon.report.evidence import Process
 from dlmon.report.tables import Cell
 from dlmon_probes.events_predictions import CLASSES, LABELS, PIXELS, TOKENS, VALUES, Predictions, Sample
@@ -35,8 +35,13 @@ def answers(process: Process | None) -> Answers:
         return Answers(None, reason="no training step was recorded")
     if not process.evaluations:
         return Answers(None, reason="no evaluation pass was seen")
+    training, group_of_best = best_training(process)
     tried: list[str] = []
-    for group, best in ((test(process), False), (validation(process), True), *((g, False) for g in groups(process))):
+    for group, best in (
+        (test(process, training), False),
+        (group_of_best, True),
+        *((g, False) for g in groups(process)),
+    ):
         found = None if group is None else _of(process, group, best)
         if found is not None and found.predictions is not None and found.predictions.task:
             return found
@@ -46,16 +51,23 @@ def answers(process: Process | None) -> Answers:
 
 
 def _of(process: Process, group: Group, best: bool) -> Answers | None:
-    key = group.loader, group.name
+    passed = group.best if best and group.best is not None else group.passes[-1]
+    key = passed.loader, passed.name
     lowest, last = process.best_answers.get(key), process.last_answers.get(key)
     found = lowest if best and lowest is not None else last
     if found is None:
         return None
     if not found.task:
         return Answers(None, reason=found.reason or "outputs and targets could not be paired")
-    kind = "the lowest loss" if found is lowest and best else "the last one"
-    called = text.clean(group.said) or group.role
+    by = "the lowest loss" if group.best is not None and group.best.loss is not None else "the highest accuracy"
+    kind = by if found is lowest and best else "the last one"
+    called = text.clean(called_of(group))
     return Answers(found, f"{called} after {text.plural(found.step, 'step')} ({kind} of {len(group.passes)})")
+
+
+def called_of(group: Group) -> str:
+    """A set by its name, and what the script calls it where that is another: `val (val_loader)`."""
+    return f"{group.label} ({group.said})" if group.said not in ("", group.label) else group.label
 
 
 def class_name(predictions: Predictions, number: float | None) -> str:

@@ -79,7 +79,7 @@ def _loss(process: Process) -> Chart:
     for group in groups(process)[: MOST_LINES - 1]:
         known = [(one.step, one.loss) for one in group.passes if one.loss is not None and _finite(one.loss)]
         if known:
-            lines.append(_measured(f"{_said(group.said) or group.role} loss", known))
+            lines.append(_measured(f"{text.clean(group.label)} loss", known))
     bad = sum(len(view.points.nonfinite) for view in process.losses.values())
     note = f"{text.plural(bad, 'value')} NaN or infinite, not drawn" if bad else ""
     drawn = tuple(line for line in lines if line.x)
@@ -92,16 +92,12 @@ def _wide(values: Sequence[float]) -> bool:
     return bool(values) and min(values) > 0 and max(values) > WIDE * min(values)
 
 
-def _said(said: str) -> str:
-    return text.clean(said).removesuffix("_loader").removesuffix("_dataloader").replace("_", " ")
-
-
 def _accuracy(process: Process) -> Chart:
     lines = []
     for group in groups(process)[:MOST_LINES]:
         known = [(one.step, 100 * one.accuracy) for one in group.passes if one.accuracy is not None]
         if known:
-            lines.append(_measured(f"{_said(group.said) or group.role} accuracy", known))
+            lines.append(_measured(f"{text.clean(group.label)} accuracy", known))
     return Chart("accuracy", "Accuracy", "step", "%", tuple(lines))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlmon.report.evaluations import validation
+from dlmon.report.evaluations import best_training
 from dlmon.report.evidence import Evidence
 
 ENDINGS = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar")
@@ -116,7 +116,7 @@ def _choose(files: list[_File], evidence: Evidence) -> tuple[_File, str]:
     if named:
         return max(named, key=_newest), "its name says best"
     process = evidence.main
-    group = validation(process) if process else None
+    _, group = best_training(process) if process else (None, None)
     best = group.best if group else None
     if group is not None and best is not None:
         later = [one.t for one in group.passes if one.t > best.t]

@@ -8,27 +8,26 @@ from pathlib import Path
 
 from dlmon.record.manifest import Manifest
 from dlmon.rehearsal.report import Record
+from dlmon.state.evaluation_names import PassName
 from dlmon.state.snapshot import SeriesView
 from dlmon.view import View
 from dlmon_probes import events
 from dlmon_probes.events_predictions import Predictions
-
-# What an evaluation pass is for, as far as its name or its loader's name tells.
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
 @dataclass(frozen=True)
 class Span:
     """Some consecutive steps, first ≤ step < end, and what came of them.
 
-    losses: series index to (sum, how many) of the finite values. end_seconds: since the hello, at the last step's end.
+    losses: series index to (sum, how many) of the finite values; nonfinite: to how many were not. end_seconds: since
+    the hello, at the last step's end.
     noted: the last value of what the script logged by itself, by column of the training log.
     """
 
     first: int
     end: int
     losses: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    nonfinite: int = 0
+    nonfinite: Mapping[str, int] = field(default_factory=dict)
     accuracy: tuple[float, int] = (0.0, 0)
     lr: float | None = None
     end_seconds: float | None = None
@@ -40,6 +39,7 @@ class Training:
     """One model (or several that are trained together) in one process. name: its class, a container by its children.
 
     parameters: numbers in it, shared ones once; trained: of them, those that require a gradient. first ≤ step < end.
+    apart: False where these are several models, of which it cannot be told when each was trained.
     """
 
     name: str
@@ -47,6 +47,12 @@ class Training:
     trained: int
     first: int
     end: int
+    apart: bool = True
+    models: Sequence[int] = ()  # their places among the models of the process
+
+    @property
+    def steps(self) -> int:
+        return self.end - self.first
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class Process:
     memory: Mapping[str, SeriesView] = field(default_factory=dict)  # bytes, by "cuda:0 allocated"…
     spans: Sequence[Span] = ()
     evaluations: Sequence[events.Evaluation] = ()
+    evaluated: Sequence[int | None] = ()  # of each evaluation, the place of the model, where it was told
+    names: Mapping[tuple[int, str], PassName] = field(default_factory=dict)  # of them, by loader and name
     left_out: int = 0  # evaluations beyond those kept
     loaders: Mapping[int, events.Loader] = field(default_factory=dict)
     steps_per_epoch: float | None = None

@@ -13,7 +13,7 @@ from dlmon.report.answers import confusion, error_samples
 from dlmon.report.charts import charts, phase_bars
 from dlmon.report.checkpoints import Pointer
 from dlmon.report.contents import Contents
-from dlmon.report.evaluations import validation
+from dlmon.report.evaluations import best_training
 from dlmon.report.pages import check_rows, smoke_rows
 from dlmon.report.readme import environment
 from dlmon.report.style import CSS
@@ -88,7 +88,7 @@ def _tiles(contents: Contents) -> str:
 def _numbers(contents: Contents) -> Iterator[tuple[str, str, str]]:
     evidence = contents.evidence
     process, snapshot = evidence.main, evidence.view.snapshot
-    group = validation(process) if process else None
+    chosen, group = best_training(process) if process else (None, None)
     best = group.best if group else None
     if best is not None:
         at = f"after {text.plural(best.step, 'step')}"
@@ -100,7 +100,7 @@ def _numbers(contents: Contents) -> Iterator[tuple[str, str, str]]:
         view = process.losses[process.main_loss or ""]
         yield f"last {view.name}", text.number(view.last), f"at step {view.last_step:,}"
     if process is not None and process.trainings:
-        training = process.trainings[-1]
+        training = chosen or process.trainings[-1]
         yield "parameters", text.short_count(training.parameters), training.name
     yield "steps", text.count(process.steps if process else 0), f"in {text.duration(snapshot.elapsed)}"
     found = standing(evidence)

@@ -49,14 +49,14 @@ def _cells(
 def models(rows: Sequence[ModelRow]) -> str:
     if not rows:
         return ""
-    header = ("model", "run", "parameters", "steps", "best val loss", "best val accuracy", "step time", "peak memory",
-              "findings")  # fmt: skip
-    numbers = (2, 3, 4, 5, 6, 7)
+    header = ("model", "run", "parameters", "from step", "steps", "best val loss", "best val accuracy", "step time",
+              "peak memory", "findings")  # fmt: skip
+    numbers = (2, 3, 4, 5, 6, 7, 8)
     shown = (
         _cells(
-            (row.name, row.run, text.count(row.parameters), text.count(row.steps), text.number(row.best_val_loss),
-             text.percent(row.best_val_accuracy), text.duration(row.step_seconds), text.size(row.peak_memory_bytes),
-             row.findings or "none"),
+            (row.name, row.run, text.count(row.parameters), text.count(row.first_step), text.count(row.steps),
+             text.number(row.best_val_loss), text.percent(row.best_val_accuracy), text.duration(row.step_seconds),
+             text.size(row.peak_memory_bytes), row.findings or "none"),
             numbers, words=(0, 1),
         )
         for row in rows
@@ -67,15 +67,15 @@ def models(rows: Sequence[ModelRow]) -> str:
 def training_log(rows: Sequence[LogRow]) -> str:
     if not rows:
         return ""
-    header = ("step", "epoch", "train loss", "val loss", "train accuracy", "val accuracy", "lr", "time")
-    numbers = range(8)
+    header = ("step", "epoch", "train loss", "val loss", "train accuracy", "val accuracy", "lr", "time", "steps")
+    numbers = range(9)
     every = max(1, -(-len(rows) // MOST_ROWS))
     kept = [row for place, row in enumerate(rows, 1) if place % every == 0 or place == len(rows)]
     shown = (
         _cells(
             (text.count(row.step), text.count(row.epoch), text.number(row.train_loss), text.number(row.val_loss),
              text.percent(row.train_accuracy), text.percent(row.val_accuracy), text.setting(row.lr),
-             text.duration(row.seconds)),
+             text.duration(row.seconds), text.count(row.steps)),
             numbers,
         )
         for row in kept

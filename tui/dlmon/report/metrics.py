@@ -8,7 +8,7 @@ from typing import Any
 
 from dlmon.checks.finding import SEVERITIES
 from dlmon.report.answers import Answers, calibration_error, per_class
-from dlmon.report.evaluations import Group, test, validation
+from dlmon.report.evaluations import Group, best_training, test
 from dlmon.report.evidence import Evidence, Process
 from dlmon.report.phases import phase_times
 from dlmon.state.snapshot import SeriesView
@@ -20,6 +20,7 @@ def summary(evidence: Evidence, answers: Answers, missing: Sequence[str]) -> dic
     """A JSON object; numbers that are not finite are words. missing: what the log does not hold."""
     snapshot = evidence.view.snapshot
     process = evidence.main
+    training, group = best_training(process) if process else (None, None)
     return {
         "run": evidence.name,
         "state": snapshot.state,
@@ -30,8 +31,8 @@ def summary(evidence: Evidence, answers: Answers, missing: Sequence[str]) -> dic
         "processes": snapshot.world,
         "seed": process.seed if process else None,
         "losses": {} if process is None else {view.name: _series(view) for view in process.losses.values()},
-        "validation": _group(validation(process) if process else None),
-        "test": _group(test(process) if process else None),
+        "validation": _group(group),
+        "test": _group(test(process, training) if process else None),
         "predictions": _predictions(answers),
         "step_seconds": _step_seconds(process),
         "phase_seconds": {phase.name: rounded(phase.seconds) for phase in phase_times(evidence)},
@@ -57,7 +58,12 @@ def _group(group: Group | None) -> dict[str, Any] | None:
     if group is None:
         return None
     best, last = group.best, group.passes[-1]
-    row: dict[str, Any] = {"called": group.said or None, "passes": len(group.passes), "samples": last.samples}
+    row: dict[str, Any] = {
+        "name": group.label,
+        "called": group.said or None,
+        "passes": len(group.passes),
+        "samples": last.samples,
+    }
     for name, one in (("best", best), ("last", last)):
         row[name] = one and {"step": one.step, "loss": rounded(one.loss), "accuracy": rounded(one.accuracy)}
     return row

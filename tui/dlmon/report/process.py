@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from dlmon.report.evidence import Process
 from dlmon.report.spans import MOST_SERIES, Spans, finite_sum
-from dlmon.report.trainings import trainings
+from dlmon.report.trainings import ModelList, trainings
+from dlmon.state.evaluation_names import PassName, PassNames
 from dlmon.state.series import Series
 from dlmon.state.snapshot import SeriesView
 from dlmon_probes import events
@@ -46,15 +48,19 @@ class ProcessFold:
         self._gradients: dict[int, Series] = {}
         self._last_sampled: dict[int, int] = {}
         self._memory: dict[str, Series] = {}
-        self._models: dict[int, events.Model] = {}
+        self._models = ModelList(MOST_MODELS)
         self._optimizers: dict[int, events.Optimizer] = {}
         self._loaders: dict[int, events.Loader] = {}
         self._trained: set[int] = set()
+        self._passes = PassNames()
+        self._names: dict[tuple[int, str], PassName] = {}
         self._evaluations: list[events.Evaluation] = []
+        self._right: dict[tuple[int, str, int], float] = {}  # by loader, name and step of a pass
+        self._evaluated: list[int | None] = []
         self._left_out = 0
         self._latest: dict[tuple[int, str], Predictions] = {}
         self._best: dict[tuple[int, str], Predictions] = {}
-        self._lowest: dict[tuple[int, str], tuple[float, int]] = {}
+        self._lowest: dict[tuple[int, str], tuple[tuple[bool, float], int]] = {}
         self._seconds, self._timed, self._waited = 0.0, 0, 0.0
         self._first_at: float | None = None
         self._last_at: float | None = None
@@ -147,12 +153,12 @@ class ProcessFold:
         return None if largest is None or not largest.length else largest.length / self._micro
 
     def _on_model(self, event: events.Model) -> None:
-        if event.root in self._models or len(self._models) < MOST_MODELS:
-            self._models[event.root] = event
+        self._models.add(event)
 
     def _on_optimizer(self, event: events.Optimizer) -> None:
         if event.index in self._optimizers or len(self._optimizers) < MOST_MODELS:
             self._optimizers.setdefault(event.index, event)
+            self._spans.cut(event.step)  # here the training of another model may begin
 
     def _on_gradients(self, event: events.Gradients) -> None:
         if event.optimizer not in self._gradients and len(self._gradients) >= MOST_GROUPS:
@@ -171,6 +177,7 @@ class ProcessFold:
     def _on_loader(self, event: events.Loader) -> None:
         if event.loader in self._loaders or len(self._loaders) < MOST_GROUPS:
             self._loaders[event.loader] = event
+            self._passes.loader(event)
 
     def _on_rows(self, event: LoaderRows) -> None:
         if event.trained:
@@ -181,20 +188,32 @@ class ProcessFold:
         if len(self._evaluations) >= MOST_EVALUATIONS:
             self._left_out += 1
             self._evaluations.pop()  # the last one stays the last one
+            self._evaluated.pop()
         self._evaluations.append(event)
-        key = event.loader, event.name
-        if event.loss is not None and event.loss < self._lowest.get(key, (math.inf, 0))[0]:
-            self._lowest[key] = event.loss, event.step
-        self._keep_best(key)
+        self._evaluated.append(self._models.place(event.root))
+        self._names[event.loader, event.name] = self._passes.of(event)
+        self._judge(event.loader, event.name, event.step, event.loss, event.accuracy)
 
     def _on_predictions(self, event: Predictions) -> None:
         key = event.loader, event.name
         if key in self._latest or len(self._latest) < MOST_GROUPS:
             self._latest[key] = event
-            self._keep_best(key)
+            if event.right is not None and event.task and len(self._right) < MOST_EVALUATIONS:
+                self._right[event.loader, event.name, event.step] = event.right
+            self._judge(*key, event.step, None, event.right)
 
-    def _keep_best(self, key: tuple[int, str]) -> None:
-        """The two lines of a pass come in either order."""
+    def _judge(self, loader: int, name: str, step: int, loss: float | None, accuracy: float | None) -> None:
+        """Note the best pass: the lowest loss; where no pass has one, the highest accuracy. The two lines of a pass,
+        of which each may have it, come in either order."""
+        key = loader, name
+        if loss is not None and loss == loss:
+            score = False, loss
+        elif accuracy is not None and accuracy == accuracy:
+            score = True, -accuracy
+        else:
+            score = True, math.inf
+        if score < self._lowest.get(key, ((True, math.inf), 0))[0]:
+            self._lowest[key] = score, step
         latest, lowest = self._latest.get(key), self._lowest.get(key)
         if latest is not None and lowest is not None and latest.step == lowest[1]:
             self._best[key] = latest
@@ -238,13 +257,13 @@ class ProcessFold:
             ends=_view(self._ends),
             memory={name: series.view() for name, series in sorted(self._memory.items())},
             spans=spans,
-            evaluations=tuple(self._evaluations),
+            evaluations=tuple(map(self._with_accuracy, self._evaluations)),
+            evaluated=tuple(self._evaluated),
+            names=self._names,
             left_out=self._left_out,
             loaders=dict(sorted(self._loaders.items())),
             steps_per_epoch=self.steps_per_epoch,
-            trainings=trainings(
-                tuple(self._models.values()), tuple(self._optimizers.values()), self._last_sampled, steps
-            ),
+            trainings=trainings(self._models.all(), tuple(self._optimizers.values()), self._last_sampled, steps),
             last_answers=dict(sorted(self._latest.items())),
             best_answers=dict(sorted(self._best.items())),
             steps=steps,
@@ -257,6 +276,11 @@ class ProcessFold:
             peak_host=self._peak_host,
             seed=self._seed,
         )
+
+    def _with_accuracy(self, one: events.Evaluation) -> events.Evaluation:
+        """The share of right answers, from the predictions of the pass where its own line has none."""
+        right = self._right.get((one.loader, one.name, one.step))
+        return one if one.accuracy is not None or right is None else replace(one, accuracy=right)
 
 
 def _view(series: Series) -> SeriesView | None:

@@ -19,7 +19,7 @@ class _Open:
     def __init__(self, first: int) -> None:
         self.first = self.end = first
         self.losses: dict[str, tuple[float, int]] = {}
-        self.nonfinite = 0
+        self.nonfinite: dict[str, int] = {}
         self.accuracy = (0.0, 0)
         self.lr: float | None = None
         self.end_seconds: float | None = None
@@ -68,7 +68,8 @@ class Spans:
                 total, count = span.losses.get(key, (0.0, 0))
                 more, number, bad = finite_sum(values[start:stop])
                 span.losses[key] = total + more, count + number
-                span.nonfinite += bad
+                if bad:
+                    span.nonfinite[key] = span.nonfinite.get(key, 0) + bad
 
     def accuracy(self, step: int, value: float) -> None:
         """Share of right answers in a training batch."""

@@ -14,7 +14,7 @@ MOST_CHILDREN = 4  # of a Sequential, named in its description
 
 @dataclass(frozen=True)
 class _Held:
-    """The roots that an optimizer trains, and its first and last known step."""
+    """The models (their places) that an optimizer trains, and its first and last known step."""
 
     roots: frozenset[int]
     first: int
@@ -28,7 +28,8 @@ def trainings(
     steps: int,
 ) -> tuple[Training, ...]:
     """Models whose optimizers step in turns are one training (a GAN); a model that begins after another has ended is
-    the next one. last_sampled: by optimizer, the last step at which its gradients were sampled."""
+    the next one. models: each once (see `ModelList`). last_sampled: by optimizer, the last step at which its gradients
+    were sampled."""
     holders = _holders(models, optimizers, last_sampled)
     groups: list[_Held] = []
     for held in sorted(holders, key=lambda held: (held.first, held.last)):
@@ -38,20 +39,49 @@ def trainings(
         else:
             groups.append(held)
     if not groups:
-        return (_training(list(models), 0, steps),) if steps and models else ()
-    groups = groups[:MOST_TRAININGS]
+        every = range(len(models))
+        return (_training(models, every, 0, steps, apart=len(models) < 2),) if steps and models else ()
     ends = [group.first for group in groups[1:]] + [steps]
-    by_root = {model.root: model for model in models}
     return tuple(
-        _training([by_root[root] for root in sorted(group.roots)], 0 if i == 0 else group.first, max(end, group.first))
-        for i, (group, end) in enumerate(zip(groups, ends, strict=True))
+        _training(models, sorted(group.roots), 0 if i == 0 else group.first, max(end, group.first))
+        for i, (group, end) in enumerate(zip(groups[:MOST_TRAININGS], ends, strict=False))
     )
+
+
+class ModelList:
+    """Models as they are told of. A model is written again when it changes; but a number whose parameters are all new
+    is the number of a model that was freed, given to its successor."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._models: list[events.Model] = []
+        self._place: dict[int, int] = {}  # root to its latest model
+
+    def add(self, event: events.Model) -> None:
+        place = self._place.get(event.root)
+        if place is not None and not _succeeds(self._models[place], event):
+            self._models[place] = event
+        elif len(self._models) < self._most:
+            self._place[event.root] = len(self._models)
+            self._models.append(event)
+
+    def place(self, root: int | None) -> int | None:
+        """The place of the latest model of that number."""
+        return None if root is None else self._place.get(root)
+
+    def all(self) -> tuple[events.Model, ...]:
+        return tuple(self._models)
+
+
+def _succeeds(before: events.Model, after: events.Model) -> bool:
+    old, new = ({row.p for row in model.parameters} for model in (before, after))
+    return bool(old) and bool(new) and old.isdisjoint(new)
 
 
 def _holders(
     models: Sequence[events.Model], optimizers: Sequence[events.Optimizer], last_sampled: Mapping[int, int]
 ) -> list[_Held]:
-    root_of = {row.p: model.root for model in models for row in model.parameters}
+    root_of = {row.p: place for place, model in enumerate(models) for row in model.parameters}
     found = []
     for optimizer in optimizers:
         roots = frozenset(root_of[p] for group in optimizer.groups for p in group.parameters if p in root_of)
@@ -61,7 +91,10 @@ def _holders(
     return found
 
 
-def _training(models: Sequence[events.Model], first: int, end: int) -> Training:
+def _training(
+    known: Sequence[events.Model], places: Sequence[int], first: int, end: int, *, apart: bool = True
+) -> Training:
+    models = [known[place] for place in places]
     rows = {row.p: row for model in models for row in model.parameters}
     return Training(
         name=" + ".join(dict.fromkeys(describe(model) for model in models)),
@@ -69,6 +102,8 @@ def _training(models: Sequence[events.Model], first: int, end: int) -> Training:
         trained=sum(row.numel for row in rows.values() if row.requires_grad),
         first=first,
         end=end,
+        apart=apart,
+        models=tuple(places),
     )
 
 
@@ -78,6 +113,14 @@ def describe(model: events.Model) -> str:
         return "parameters without a module"
     if model.cls not in ("Sequential", "ModuleList", "ModuleDict"):
         return model.cls
-    children = [row.cls for row in model.modules if row.name and "." not in row.name]
+    # A model that is called from inside another one goes by its name there: `m`, `m.0`, `m.1`.
+    first = model.modules[0].name if model.modules else ""
+    inside = (
+        f"{first}."
+        if first and len(model.modules) > 1 and all(f"{row.name}.".startswith(f"{first}.") for row in model.modules)
+        else ""
+    )
+    names = [(row.name.removeprefix(inside), row.cls) for row in model.modules if not inside or row.name != first]
+    children = [cls for name, cls in names if name and "." not in name]
     more = ", …" if len(children) > MOST_CHILDREN else ""
     return f"{model.cls}({', '.join(children[:MOST_CHILDREN])}{more})" if children else model.cls

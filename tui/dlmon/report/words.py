@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator
 
@@ -9,9 +10,9 @@ from dlmon import text
 from dlmon.checks.finding import ERROR, HINT, WARNING, Finding
 from dlmon.checks.registry import all_checks
 from dlmon.rehearsal.conclusion import conclude, full_command
-from dlmon.report.answers import Answers
-from dlmon.report.evaluations import Group, on_training_data, test, validation
-from dlmon.report.evidence import Evidence, Process
+from dlmon.report.answers import Answers, called_of
+from dlmon.report.evaluations import Group, best_training, on_training_data, test, validation
+from dlmon.report.evidence import Evidence, Process, Training
 from dlmon.report.tables import LogRow, grouping
 from dlmon.state import snapshot as states
 
@@ -76,23 +77,46 @@ def outcome(evidence: Evidence, rows: tuple[LogRow, ...]) -> str:
     process = evidence.main
     if process is None or not process.steps:
         return "There are no results."
-    group = validation(process)
+    training, group = best_training(process)
     best = group.best if group else None
-    if group is None or best is None:
+    if group is None:
         return _training_outcome(process, rows, "no evaluation pass was seen")
+    if best is None:
+        seen = text.plural(len(group.passes), "evaluation pass", "evaluation passes")
+        return _training_outcome(process, rows, f"of {seen} neither a loss nor an accuracy is known")
     if not best.step:
         return _training_outcome(
             process, rows, f"on {_called(group)} it was looked at before the first step only: {_values(best)}"
         )
-    parts = [f"On {_called(group)} it was best after {text.plural(best.step, 'step')}: {_values(best)}"]
-    tested = test(process)
+    parts = [f"On {_called(group)} {_which(process, training, best.step)}: {_values(best)}"]
+    tested = test(process, training)
     if tested is not None:
         parts.append(f"on {_called(tested)} it came to {_values(tested.passes[-1])}")
+    parts += filter(None, (broken(process),))
     return "; ".join(parts) + "."
 
 
+def _which(process: Process, training: Training | None, step: int) -> str:
+    """`it was best after 30 steps`; of several trainings, which one was."""
+    if training is None or len(process.trainings) < 2:
+        return f"it was best after {text.plural(step, 'step')}"
+    own = f"{step - training.first:,} of its {text.plural(training.steps, 'step')}"
+    return f"the best of {len(process.trainings)} trainings was {_model(training)} after {own}"
+
+
+def broken(process: Process) -> str:
+    """From which step on the training loss is not finite, or how often; "" where it is."""
+    view = process.losses.get(process.main_loss or "")
+    bad = view.points.nonfinite if view is not None else ()
+    if view is None or not bad:
+        return ""
+    if view.last is not None and not math.isfinite(view.last) and len(bad) == view.last_step - bad[0] + 1:
+        return f"the training loss is not finite from step {bad[0]:,} on"
+    return f"the training loss is not finite at {text.plural(len(bad), 'step')}, the first of them step {bad[0]:,}"
+
+
 def _called(group: Group) -> str:
-    return f"{text.clean(group.said)}" if group.said else f"the {group.role} set"
+    return text.clean(called_of(group))
 
 
 def _values(one: object) -> str:
@@ -109,7 +133,8 @@ def _training_outcome(process: Process, rows: tuple[LogRow, ...], rest: str) -> 
     first, last = text.number(view.first[0][1]), text.number(view.last)
     means = [row.train_loss for row in rows if row.train_loss is not None]
     mean = f" (mean of the last {_row_word(process)} {text.number(means[-1])})" if len(means) > 1 else ""
-    return f"{text.clean(view.name)} went from {first} to {last}{mean}; {rest}."
+    what = "; ".join(filter(None, (rest, broken(process))))
+    return f"{text.clean(view.name)} went from {first} to {last}{mean}; {what}."
 
 
 def _row_word(process: Process) -> str:
@@ -145,20 +170,25 @@ def next_step(evidence: Evidence, compared: int) -> str:
         return "Look at the end of the output: dlmon replay shows it beside the curves."
     if process is None or not process.steps:
         return "Rehearse the script: dlmon check says which part of it is not reached."
-    group = validation(process)
+    training, group = best_training(process)
     if group is None:
         return "Evaluate on data that is not trained on: without that, nothing can be said of new data."
-    return _from_evaluations(process, group, compared)
+    return _from_evaluations(process, training, group, compared)
 
 
-def _from_evaluations(process: Process, group: Group, compared: int) -> str:
+def _from_evaluations(process: Process, training: Training | None, group: Group, compared: int) -> str:
+    """training: the one that the group's passes belong to."""
+    start, steps = (training.first, training.steps) if training is not None else (0, process.steps)
     best, passes = group.best, [one for one in group.passes if one.loss is not None]
-    if best is not None and len(passes) > 2:
+    if best is not None and len(passes) == len(group.passes) and len(passes) > 2:
         if best is passes[-1]:
             return "The loss was lowest at the last evaluation: train longer, and see where it stops falling."
-        if best.step < LATE * process.steps:
-            part = text.percent(1 - best.step / process.steps)
-            return f"The last {part} of the steps brought nothing on new data: stop earlier, or regularise more."
+        if best.step - start < LATE * steps:
+            part = text.percent(1 - (best.step - start) / steps)
+            several = f" of {_model(training)}" if len(process.trainings) > 1 else ""
+            return (
+                f"The last {part} of the steps{several} brought nothing on new data: stop earlier, or regularise more."
+            )
     if compared < 2:
         return "Train a simpler baseline and put it beside this run: dlmon report RUN BASELINE."
     return "Repeat with another seed: one run does not tell how much of the difference is chance."
@@ -175,8 +205,8 @@ def _missing(evidence: Evidence, answers: Answers, rows: tuple[LogRow, ...]) -> 
         yield "steps: no optimizer step was seen"
     elif not process.losses:
         yield "training loss: no backward call was seen"
-    if process is not None and validation(process) is None:
-        yield "validation loss and accuracy: no evaluation pass was seen"
+    if process is not None:
+        yield from _of_evaluations(process)
     if process is not None and all(row.train_accuracy is None for row in rows):
         yield "training accuracy: no evaluation pass over training data, and the script logged none"
     if answers.predictions is None:
@@ -190,6 +220,25 @@ def _missing(evidence: Evidence, answers: Answers, rows: tuple[LogRow, ...]) -> 
         yield "shape trace: no module call was seen"
     if process is not None and process.seed is None:
         yield "seed: none was set, or it was not seen"
+
+
+def _of_evaluations(process: Process) -> Iterator[str]:
+    """Losses and accuracies that the passes for validation lack."""
+    several = len(process.trainings) > 1
+    found = [(one, validation(process, one)) for one in process.trainings] if several else [(None, validation(process))]
+    for training, group in found:
+        of = f" of {_model(training)} (steps {training.first:,} to {training.end:,})" if training is not None else ""
+        if group is None:
+            yield f"validation loss and accuracy{of}: no evaluation pass was seen"
+            continue
+        passes = len(group.passes)
+        lacking = sum(one.loss is None for one in group.passes)
+        if lacking:
+            amount = f"{lacking:,} of {text.plural(passes, 'pass', 'passes')} on {_called(group)}"
+            why = "the training loss could not be computed from the answers"
+            yield f"validation loss{of}: not known of {amount}: {why}"
+        if all(one.accuracy is None for one in group.passes):
+            yield f"validation accuracy{of}: no share of right answers is known of the passes on {_called(group)}"
 
 
 def limits(evidence: Evidence, answers: Answers, rows: tuple[LogRow, ...]) -> list[str]:
@@ -219,11 +268,21 @@ def _limits(evidence: Evidence, answers: Answers, rows: tuple[LogRow, ...]) -> I
     if process is not None and main is not None and len(process.losses) > 1:
         among = f"one of {len(process.losses)} losses; the others are in loss.png and metrics_summary.json"
         yield f"train_loss is {text.clean(main.name)}, {among}."
+    if process is not None and len(process.trainings) > 1:
+        yield (
+            f"The script trained {len(process.trainings)} models one after another: first_step and steps in "
+            "model_comparison.csv tell which rows of the training log are whose. Times and memory are of all together."
+        )
+    if process is not None and any(not training.apart for training in process.trainings):
+        yield "Several models were trained, and it cannot be told when which of them: their best values are left empty."
     if len(evidence.processes) > 1:
         yield "The script trained several times: the training log is that of the training with the most steps."
     if snapshot.world > 1 and len(evidence.processes) <= 1:
         rank = process.rank if process else 0
-        yield f"{snapshot.world} processes trained together: losses and steps are those of rank {rank}."
+        yield (
+            f"{snapshot.world} processes trained together: losses, evaluations, predictions and steps are those of "
+            f"rank {rank}; where a sampler divides the data they are of that rank's part."
+        )
     if snapshot.corrupt_lines:
         yield f"{text.plural(snapshot.corrupt_lines, 'line')} of the log could not be read."
     yield "Gradient norms and shapes come from sampled steps."

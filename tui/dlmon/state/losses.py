@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
+from dlmon.state.evaluation_names import PassNames
 from dlmon.state.series import Series
 from dlmon.state.snapshot import SeriesView, Timing
 from dlmon.state.step_clock import StepClock
@@ -33,6 +34,7 @@ class StepColumns:
         self.first_end: float | None = None  # unix seconds of the first and the last step's end
         self.last_end: float | None = None
         self.clock = StepClock()
+        self.passes = PassNames()
         self.first_step = 0
         self._timing: Timing | None = Timing()
 
@@ -91,11 +93,11 @@ class StepColumns:
                 series.append(at, row.value)
 
     def evaluation(self, event: events.Evaluation) -> None:
-        suffix = f" (loader {event.loader})" if event.loader > 0 else ""
+        label = self.passes.of(event).label
         if event.loss is not None:
-            self._get("evaluation", f"loss{suffix}", event.where).append(event.step, event.loss)
+            self._get("evaluation", f"{label} loss", event.where).append(event.step, event.loss)
         if event.accuracy is not None:
-            self._get("evaluation", f"accuracy{suffix}", event.where).append(event.step, event.accuracy)
+            self._get("evaluation", f"{label} accuracy", event.where).append(event.step, event.accuracy)
 
     def _loss(self, key: str) -> Series:
         site = self._sites.get(int(key)) if key.isdigit() and len(key) < 10 else None

@@ -158,6 +158,7 @@ class RankState:
     def _on_loader(self, event: events.Loader) -> None:
         if len(self._loaders) < FIRST or event.loader in self._loaders:
             self._loaders[event.loader] = event
+            self.columns.passes.loader(event)
             self._passes.loader(event)
 
     def _on_batch(self, event: events.Batch) -> None:

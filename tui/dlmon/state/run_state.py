@@ -135,7 +135,9 @@ class RunState:
         columns = leader.columns
         step = columns.step
         facts = {key: self._keys[key].facts() for key in sorted(self._keys)}
-        evaluations = tuple(EvaluationView(leader.rank, event) for event in leader.evaluations.items())
+        evaluations = tuple(
+            EvaluationView(leader.rank, event, columns.passes.of(event).label) for event in leader.evaluations.items()
+        )
         told = self._bars.progress(step) if self._bars is not None else Progress()
         first = None if columns.first_end is None else (columns.first_step, columns.first_end)
         return replace(

@@ -122,10 +122,11 @@ class BarView:
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """One finished evaluation pass with the rank it came from."""
+    """One finished evaluation pass with the rank it came from. label: its name (see evaluation_names)."""
 
     rank: int
     event: events.Evaluation
+    label: str = ""
 
 
 @dataclass(frozen=True)

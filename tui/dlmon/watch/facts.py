@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlmon.state.evaluation_names import TRAIN, VALIDATION, PassName, PassNames
 from dlmon_probes import events
 
 if TYPE_CHECKING:  # conditions are checked before the training starts, which does not wait for the decoder
@@ -78,7 +79,8 @@ class Facts:
         self._origin = 0.0
         self._series: dict[str, str] = {}  # index of a backward's place to its name
         self._first_series: str | None = None
-        self._evaluated: tuple[int, str] | None = None  # loader and name of what val_loss speaks of
+        self._passes = PassNames()
+        self._evaluated: PassName | None = None  # what val_loss speaks of
 
     def history(self, name: str) -> History:
         """Of a fact by its name; empty for one that was never reported."""
@@ -107,6 +109,8 @@ class Facts:
         elif isinstance(event, events.Memory):
             if event.device != "cpu":
                 self._add("gpu_memory", event.allocated / _GIB)
+        elif isinstance(event, events.Loader):
+            self._passes.loader(event)
         elif isinstance(event, events.Hello):
             self._origin = event.t
 
@@ -141,15 +145,15 @@ class Facts:
             self._add(name, value)
 
     def _evaluation(self, event: events.Evaluation) -> None:
-        key = (event.loader, event.name)
-        if self._evaluated is None:
-            self._evaluated = key
-        if key == self._evaluated:
+        """val_loss is that of the first validation set; before there is one, of the first set but the training set."""
+        name = self._passes.of(event)
+        if name.role != TRAIN and (self._evaluated is None or (name.role == VALIDATION != self._evaluated.role)):
+            self._evaluated = name
+        if name == self._evaluated:
             self._add("val_loss", event.loss)
             self._add("val_accuracy", event.accuracy)
-        of = event.name or f"loader {event.loader}"
-        self._add(f"{of} loss", event.loss)
-        self._add(f"{of} accuracy", event.accuracy)
+        self._add(f"{name.label} loss", event.loss)
+        self._add(f"{name.label} accuracy", event.accuracy)
 
     def _add(self, name: str, value: Any) -> None:
         if not isinstance(value, (int, float)):

@@ -81,8 +81,7 @@ def _entries(chart: Chart, glyphs: Glyphs, *, places: bool) -> list[Line]:
     entries = [_entry(series, _stroke(index, glyphs), index, places) for index, series in enumerate(chart.series)]
     for index, series in enumerate(chart.marks):
         sign = glyphs.evaluation[index % len(glyphs.evaluation)]
-        name = series.name if len(chart.marks) > 1 else series.name.partition(" (")[0]  # there is only one loader
-        entries.append(_entry(series, sign, len(chart.series) + index, places, name=f"evaluation {name}"))
+        entries.append(_entry(series, sign, len(chart.series) + index, places))
     return entries
 
 
@@ -100,13 +99,13 @@ def _stroke(index: int, glyphs: Glyphs) -> str:
     return "*#%@$&"[index % 6] * 2 if glyphs.ascii else _STROKES[index % len(_STROKES)]
 
 
-def _entry(series: SeriesView, sign: str, index: int, places: bool, name: str = "") -> Line:
+def _entry(series: SeriesView, sign: str, index: int, places: bool) -> Line:
     where = place(series.where.file, series.where.line) if series.where and places else ""
     role = SERIES_ROLES[index % len(SERIES_ROLES)]
     value = number(series.last)
     bad = series.last is not None and not math.isfinite(series.last)
     return line(
-        (sign, role), (f" {cut(name or series.name, 28)} ", "text"), (value, "bad" if bad else "strong"),
+        (sign, role), (f" {cut(series.name, 28)} ", "text"), (value, "bad" if bad else "strong"),
         (f" ({where})" if where else "", "dim"),
     )  # fmt: skip
 
@@ -121,7 +120,7 @@ def read_out(chart: Chart, step: int) -> str:
     for series in chart.marks:
         near = [(at, value) for at, value in values_of(series) if at <= step]
         if near:
-            parts.append(f"evaluation {number(near[-1][1])} at {count(near[-1][0])}")
+            parts.append(f"{series.name} {number(near[-1][1])} at {count(near[-1][0])}")
     return f"step {count(step)}: " + (", ".join(parts) or "no value")
 
 
@@ -144,7 +143,7 @@ def loss_strip(snapshot: RunSnapshot | None, room: int, glyphs: Glyphs) -> Line:
         return fit(line((" loss  ", "dim"), ("not seen yet", "dim")), room)
     series = chart.series[0]
     parts: list[tuple[str, str]] = [(f" {cut(series.name, 16)} {number(series.last)}", "strong")]
-    after = [f"evaluation {number(marks.last)}" for marks in chart.marks[:1]]
+    after = [f"{marks.name} {number(marks.last)}" for marks in chart.marks[:1]]
     after += [f"{other.name} {number(other.last)}" for other in chart.series[1:3]]
     if len(chart.series) > 3:
         after.append(plural(len(chart.series) - 3, "more series", "more series"))

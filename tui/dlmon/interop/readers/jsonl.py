@@ -9,8 +9,8 @@ from typing import Any
 
 from dlmon import text
 from dlmon.interop.lines import Lines
-from dlmon.interop.roles import STEP_COLUMNS, TIME_COLUMNS
-from dlmon.interop.rows import Ended, Row, flat, whole
+from dlmon.interop.roles import EPOCH, STEP_COLUMNS, TIME_COLUMNS
+from dlmon.interop.rows import Ended, Row, Steps, flat
 
 
 class JsonLinesReader:
@@ -24,7 +24,7 @@ class JsonLinesReader:
         self._lines = Lines(path)
         self._count = 0
         self._odd = 0
-        self._step: str | None = None
+        self._steps = Steps()
         self._decode = _decoder()
 
     def read(self) -> Sequence[Row] | None:
@@ -43,19 +43,28 @@ class JsonLinesReader:
             if not isinstance(row, dict):
                 self._odd += 1
                 continue
-            found.append(self._one(flat(row)))
+            one = self._one(row)
+            if one is not None:
+                found.append(one)
         return found
 
-    def _one(self, values: dict[str, float]) -> Row:
+    def _one(self, row: Mapping[str, Any]) -> Row | None:
+        """None where its step is none."""
         count, self._count = self._count, self._count + 1
-        named = take_named(values, STEP_COLUMNS)
-        step = count if named is None else whole(named)
+        values = flat(row)
+        name = next((name for name in STEP_COLUMNS if row.get(name) is not None), None)
+        step = count if name is None else self._steps.of(row[name], parts=name == EPOCH)
+        if step is None:
+            return None
+        if name is not None:
+            values.pop(name, None)
         return Row(take_named(values, TIME_COLUMNS), step, values)
 
     @property
     def trouble(self) -> Sequence[str]:
         odd = self._odd + self._lines.skipped
-        return [f"{text.plural(odd, 'line')} could not be read"] if odd else []
+        lines = [f"{text.plural(odd, 'line')} left out: no JSON object, or too long"] if odd else []
+        return [*lines, *self._steps.trouble]
 
 
 def take_named(values: dict[str, float], names: Sequence[str]) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlmon import text
 from dlmon.errors import UserError
-from dlmon.interop.rows import Ended, Row, flat, whole
+from dlmon.interop.rows import Ended, Row, Steps, flat
 
 LARGEST = 256 << 20  # bytes; it is one JSON value, which has to be in memory as a whole
 _SUMMARY = "train_runtime"  # in the last entry only, whose train_loss is the mean over the whole training
@@ -25,6 +25,7 @@ class TrainerStateReader:
         self._read = 0
         self._seen: tuple[int, int] | None = None
         self._odd = 0
+        self._steps = Steps()
 
     def read(self) -> Sequence[Row] | None:
         """Raises UserError for a file that holds no log_history; while it is followed, that is a file half written."""
@@ -40,7 +41,8 @@ class TrainerStateReader:
             if self._seen is not None:
                 return None
             raise UserError(
-                f"{text.clean(str(self.path))} is no trainer_state.json that can be read: it has no list `log_history`"
+                f"{text.clean(str(self.path))} is no trainer_state.json that can be read: {what(self.path)}; it has no "
+                "list `log_history`. Other logs: one JSON object in each line"
             )
         self._seen = seen
         new, self._read = history[self._read :], max(self._read, len(history))
@@ -51,7 +53,10 @@ class TrainerStateReader:
             self._odd += 1
             return None
         values = flat(entry)
-        step = whole(values.pop("step", None))
+        values.pop("step", None)
+        step = self._steps.of(entry["step"]) if "step" in entry else None
+        if step is None and "step" in entry:
+            return None
         if _SUMMARY in values:
             values = {f"summary/{name}": value for name, value in values.items()}
         return Row(None, step, values)
@@ -61,7 +66,22 @@ class TrainerStateReader:
 
     @property
     def trouble(self) -> Sequence[str]:
-        return [f"{text.plural(self._odd, 'entry', 'entries')} of log_history are no objects"] if self._odd else []
+        odd = f"{text.plural(self._odd, 'entry', 'entries')} of log_history left out: no JSON object"
+        return [*([odd] if self._odd else []), *self._steps.trouble]
+
+
+def what(path: Path) -> str:
+    """What is in a file instead of an object with a log_history. Raises OSError."""
+    data = path.read_bytes()
+    if not data.strip():
+        return "it is empty"
+    try:
+        value = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError, MemoryError):
+        return "it is no JSON, or not to its end"
+    if not isinstance(value, dict):
+        return f"it holds {'a list' if isinstance(value, list) else 'one value'}, not an object"
+    return "its `log_history` is no list" if "log_history" in value else "it is one object over several lines"
 
 
 def log_history(path: Path) -> list[object] | None:

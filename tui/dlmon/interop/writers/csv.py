@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from dlmon.interop.writers.table import STEP, TIME, TableRow
+from dlmon.interop.writers.table import STEP, TIME
+from dlmon.interop.writers.window import TableRow
 
 _ROWS = 1000
 

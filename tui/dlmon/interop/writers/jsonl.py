@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from dlmon.interop.writers.table import STEP, TIME, TableRow
+from dlmon.interop.writers.table import STEP, TIME
+from dlmon.interop.writers.window import TableRow
 from dlmon.plain import plain
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
 from dlmon.errors import UserError
-from dlmon.interop.writers.table import STEP, TIME, TableRow
+from dlmon.interop.writers.table import STEP, TIME
+from dlmon.interop.writers.window import TableRow
 
 GROUP = 1 << 16  # rows of a row group
 
