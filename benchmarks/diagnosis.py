@@ -36,8 +36,9 @@ HEAD = """# What is named, what is missed, what is said falsely
 *live* is `dlmon --headless script.py`, *check* is `dlmon check --stages review,smoke,overfit` (or the stages that a
 script names); a broken script that needs more steps than a stage gives counts in *live* alone, one that takes what only
 a stage does in *check* alone. A broken script is *named* when one of the ids that it announces is among the findings.
-*False* is an error or a warning that a script does not announce; on a healthy script that is any error or warning and,
-in *check*, any failed stage.
+*False* is an error or a warning that a script does not announce (on a broken one, what the review reads in its source
+is left out: it is the same fault in other words); on a healthy script that is any error or warning and, in *check*, any
+failed stage.
 """
 
 

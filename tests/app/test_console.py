@@ -78,6 +78,7 @@ def test_a_prompt_a_debugger_and_ctrl_c(dlmon: Dlmon, terminals: list[Terminal])
     assert ended(folder).outcome is not None
     screen.press("q")
     assert screen.wait() == 5
+    assert b"\x1b[24;1H\x1b[2K" in screen.raw, "the bar was taken away: it would stand in the shell afterwards"
     for line in ("hello Ada", "(Pdb) p secret + 1", "went on", "interrupted"):
         assert line in output(folder)  # what other screens and the record see
 

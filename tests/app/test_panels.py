@@ -63,6 +63,19 @@ def test_how_it_ended() -> None:
     assert "stalled, no step for 45 s, usually 5 ms" in header(stalled)
 
 
+def test_a_question_that_the_training_waits_at_is_told_with_the_key_that_answers() -> None:
+    preparing = frames.running(state=state.PREPARING, step=0)
+    asked = OutputLines(("loading",), 1, "overwrite runs/a? [y/N] ", preparing.now - 4)
+
+    def shown(snapshot: RunSnapshot, output: OutputLines) -> str:
+        return text_of(header_lines(replace(frames.frame(snapshot), output=output), "run", 160, 1)[0])
+
+    assert "waits at “overwrite runs/a? [y/N]”: i answers" in shown(preparing, asked)
+    assert "waits" not in shown(preparing, replace(asked, since=preparing.now - 1)), "it may only be printing"
+    assert "waits" not in shown(preparing, replace(asked, partial="loading 12 %")), "no question"
+    assert "waits" not in shown(frames.running(state=state.FINISHED, exit_code=0), asked)
+
+
 def test_findings_are_counted_when_there_are_any() -> None:
     shown = text_of(header_lines(frames.frame(found=frames.findings()), "run", 160, 1)[0])
     assert shown.rstrip().endswith("3 findings")

@@ -96,7 +96,7 @@ def test_rehearsals_go_with_their_stages_and_stay_while_one_runs(tmp_path: Path)
     record = Record("train.py", ("train.py",), str(tmp_path), T, wanted=("smoke",))
     write_record(folder, record.with_report(StageReport("smoke", "pass", "fine", seconds=2.0)))
     recorded(folder / "smoke")
-    assert "written to lately" in why_not(folder, time.time())
+    assert "a screen may still step through it" in why_not(folder, time.time())
     assert why_not(folder, time.time() + 3600) == ""
     unfinished(folder / "overfit", "elsewhere", 60.0)
     assert why_not(folder, time.time() + 3600).startswith("its stage overfit: it may go on on elsewhere")

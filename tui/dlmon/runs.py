@@ -94,6 +94,8 @@ def resolve(name: str, runs: Path) -> Run:
     direct = Path(name).expanduser()
     if (os.sep in name or direct.is_dir()) and (direct / layout.MANIFEST).exists():
         return open_run(direct)
+    if os.sep in name and (runs / name / layout.MANIFEST).exists():  # a stage of a rehearsal
+        return open_run(runs / name)
     if os.sep in name:
         raise UserError(f"{name} is not a run: there is no {layout.MANIFEST} in it; see: dlmon ls")
     if name == LAST:
@@ -102,12 +104,22 @@ def resolve(name: str, runs: Path) -> Run:
         return open_run(runs / name)
     matching = [run for run in all_runs(runs) if run.folder.name.startswith(name)]
     if not matching:
+        _refuse_rehearsal(name, runs)
         raise UserError(f"no run in {runs} has a name that begins with {name!r}; see: dlmon ls")
     if len(matching) > 1:
         names = ", ".join(run.folder.name for run in matching[-MOST_LISTED:])
         more = f" and {len(matching) - MOST_LISTED} more" if len(matching) > MOST_LISTED else ""
         raise UserError(f"{name!r} is the beginning of {len(matching)} runs: {names}{more}; give more of the name")
     return matching[0]
+
+
+def _refuse_rehearsal(name: str, runs: Path) -> None:
+    """Raises UserError where `name` means a rehearsal, with the names of the runs in it."""
+    folder = find_rehearsal(name, runs)
+    if folder is not None:
+        stages = sorted(path.parent.name for path in folder.glob(f"*/{layout.MANIFEST}"))
+        named = " or ".join(f"{folder.name}/{stage}" for stage in stages) or "none yet"
+        raise UserError(f"{folder.name} is a rehearsal: dlmon attach shows it; the runs of its stages are {named}")
 
 
 def open_run(folder: Path) -> Run:

@@ -1,6 +1,6 @@
 """Twelve sigmoid layers with small weights: nothing reaches the first ones."""
 # finding: grads.vanishing|model.init_scale|model.saturated
-# also: loss.not_decreasing|loss.constant
+# also: model.collapse|loss.not_decreasing|loss.constant
 
 import torch
 from torch import nn

@@ -1,5 +1,5 @@
 """A bias of -100 before a ReLU: the network's output is constant and the layers below get exactly zero."""
-# finding: grads.zero|model.dead_units|model.collapse
+# finding: grads.zero|model.dead_units|model.collapse|data.input_ignored
 # also: loss.not_decreasing|loss.constant
 
 import torch

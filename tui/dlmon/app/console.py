@@ -59,7 +59,7 @@ class RawConsole:
                 self._enter()
                 return self._stay()
         finally:
-            self._write((_RESTORE + _OLD_TITLE + "\r\n").encode())
+            self._write((_RESTORE + self._without_bar() + _OLD_TITLE + "\r\n").encode())
             termios.tcsetattr(self._keys, termios.TCSAFLUSH, before)
             if self._log >= 0:
                 os.close(self._log)
@@ -164,6 +164,11 @@ class RawConsole:
         words = f" {WAY_BACK_NAME} back to dlmon · keys go to {text.clean(self._folder.name)}"
         bar = f"\x1b[0;7m{words[:columns]:<{columns}}\x1b[0m"
         self._write(f"\x1b7\x1b[1;{rows - 1}r\x1b[{rows};1H{bar}\x1b8".encode())
+
+    def _without_bar(self) -> str:
+        """Takes the bar away: it would stand in the shell after the screen is left, and say what is no longer so."""
+        rows = self._size[0]
+        return f"\x1b7\x1b[{rows};1H\x1b[2K\x1b8" if rows >= _FEWEST_ROWS else ""
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

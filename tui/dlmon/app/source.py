@@ -20,11 +20,12 @@ CATCH_UP_SECONDS = 0.3  # how long reading may go on before something is shown
 @dataclass(frozen=True)
 class OutputLines:
     """What the training printed. lines: oldest first; the last one has the number count - 1. partial: still being
-    written."""
+    written. since: unix seconds when it became so, 0 where that is not known (in a replay)."""
 
     lines: Sequence[str] = ()
     count: int = 0
     partial: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,4 +115,4 @@ def lines_of(output: OutputTail, before: OutputLines) -> OutputLines:
     partial = output.partial
     if (output.count, partial) == (before.count, before.partial) and len(output.lines) == len(before.lines):
         return before
-    return OutputLines(tuple(output.lines), output.count, partial)
+    return OutputLines(tuple(output.lines), output.count, partial, time.time())

@@ -114,7 +114,7 @@ def _rehearsal_goes_on(folder: Path, now: float) -> str:
     if record.going is not None and now - _modified(folder / RECORD) < RECENT_ELSEWHERE:
         return f"its stage {record.going[0]} was begun and not judged"
     if now - _modified(folder / RECORD) < RECENT:
-        return "it may go on: it was written to lately"
+        return f"written to in the last {RECENT / 60:.0f} min: a screen may still step through it"
     return ""
 
 

@@ -138,9 +138,10 @@ def diverging(snapshot: RunSnapshot) -> Iterator[Finding]:
     noise = _deviation(values[: len(values) // 2])
     if lowest < 0 or late < UP * max(first, lowest, 1e-12) or late - lowest < 10 * noise or late < 0.9 * before:
         return
+    low = f"{lowest:.4g} at its lowest, " if lowest < first else ""
     yield _finding(
         facts, line, "loss.diverging", WARNING if supervised(facts) else HINT,
-        f"{line.name} rises: {first:.4g} at first, {lowest:.4g} at its lowest, {late:.4g} now",
+        f"{line.name} rises: {first:.4g} at first, {low}{late:.4g} now",
         "Lower the learning rate (try a tenth), clip gradients, and check the sign of the loss.",
         first=first, lowest=lowest, late=late,
     )  # fmt: skip

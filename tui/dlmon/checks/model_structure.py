@@ -102,9 +102,10 @@ def bias_before_norm(snapshot: RunSnapshot) -> Iterator[Finding]:
             if source is not None and source.op in LINEAR:
                 biases += [p.name for p in _own(facts, graph, source) if len(p.shape) == 1]
         if biases:
+            have = "have" if len(set(biases)) > 1 else "has"
             yield _finding(
                 facts, "model.bias_before_norm", HINT,
-                f"{listed(biases)} have no effect: the batch norm behind them subtracts the mean again",
+                f"{listed(biases)} {have} no effect: the batch norm behind them subtracts the mean again",
                 "Make these layers with bias=False; the norm has its own.",
                 subject=str(graph.series), parameters=list(dict.fromkeys(biases))[:20],
             )  # fmt: skip

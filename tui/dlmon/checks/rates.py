@@ -95,7 +95,10 @@ def _lr_extreme(
     lr = known.groups[0].options.get("lr") if known and known.groups else snapshot.lr
     rate = f" (lr {lr:.3g})" if isinstance(lr, (int, float)) else ""
     first = finite(value for _, value in line.first[:1])
-    went = f"; {line.name} went from {first[0]:.3g} to {line.last:.3g}" if first and line.last is not None else ""
+    went = ""
+    if first and line.last is not None:
+        how = "fell only" if line.last < first[0] else "went"
+        went = f"; {line.name} {how} from {first[0]:.3g} to {line.last:.3g}"
     return Finding(
         id="loop.lr_extreme",
         severity=ERROR if typical > GROSS_UPDATE and not _recovered(line) else WARNING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -14,6 +15,9 @@ from dlmon.state.snapshot import RunSnapshot
 from dlmon.text import about, count, duration, plural, rate
 
 Part = tuple[str, str]
+
+PROMPT_SECONDS = 3.0  # an unfinished line that stands this long and looks like a question is one
+_QUESTION = re.compile(r"(?:[:?>]|\(Pdb\)|\[[yn]/[yn]\]|\([yn]/[yn]\))\s*$", re.IGNORECASE)
 
 _ROLES = {
     words.TRAINING: "good", words.EVALUATING: "good", words.FINISHED: "good", words.FAILED: "bad",
@@ -28,21 +32,22 @@ def header_lines(frame: Frame, name: str, room: int, height: int, *, frozen: boo
     snapshot = frame.view.snapshot
     right = joined([*_held(frame, frozen), *_ranks(snapshot), findings_count(frame.view.judgement)])
     title = (script_of(snapshot) or name, "name")
+    doing = _asks(frame, snapshot) or _state(snapshot)
     if height == 1:
-        return [_one_row(snapshot, title, right, room)]
+        return [_one_row(snapshot, doing, title, right, room)]
     # The pace gives way first: what the run is doing and how far it is are what one looks for.
     second = _shorter([*_counts(snapshot), *_pace(snapshot), *_times(snapshot)], 2)
     if not width(second[0]):
         second = [line((" ".join(snapshot.command), "dim"))]
     return [
-        spread((Span(" "), *joined([(cut(title[0], 32), "name"), _state(snapshot)])), (*right, Span(" ")), room),
+        spread((Span(" "), *joined([(cut(title[0], 32), "name"), doing])), (*right, Span(" ")), room),
         fit((Span(" "), *first_that_fits(second, room - 2)), room),
     ]
 
 
-def _one_row(snapshot: RunSnapshot, title: Part, right: Line, room: int) -> Line:
+def _one_row(snapshot: RunSnapshot, doing: Part, title: Part, right: Line, room: int) -> Line:
     middle = [*_counts(snapshot), *_pace(snapshot), *_times(snapshot)]
-    choices = [(Span(" "), *joined([title, _state(snapshot), *middle[:keep]])) for keep in range(len(middle), -1, -1)]
+    choices = [(Span(" "), *joined([title, doing, *middle[:keep]])) for keep in range(len(middle), -1, -1)]
     return spread(first_that_fits(choices, room - width(right) - 3), (*right, Span(" ")), room)
 
 
@@ -68,6 +73,16 @@ def script_of(snapshot: RunSnapshot) -> str:
 
 def _state(snapshot: RunSnapshot) -> Part:
     return state_words(snapshot), _ROLES.get(snapshot.state, "text")
+
+
+def _asks(frame: Frame, snapshot: RunSnapshot) -> Part | None:
+    """A question at which a live training stands: it waits for a person who looks at another panel."""
+    output, question = frame.output, frame.output.partial.strip()
+    if snapshot.over or frame.playback is not None or not output.since or not _QUESTION.search(question):
+        return None
+    if snapshot.now - output.since < PROMPT_SECONDS or snapshot.state in (words.TRAINING, words.EVALUATING):
+        return None
+    return f"waits at “{cut(question, 28)}”: i answers", "warning"
 
 
 def state_words(snapshot: RunSnapshot) -> str:
