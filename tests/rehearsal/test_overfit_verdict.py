@@ -76,6 +76,14 @@ def test_a_stuck_loss_fails_with_curve_gradients_and_causes() -> None:
     assert report.next_step
 
 
+def test_a_script_that_only_evaluates_is_not_failed() -> None:
+    """A saliency map calls backward, too: without an optimizer and with the same loss each time nothing trains."""
+    story = overfitted(healthy_steps(classifier([LN3] * 300), range(0, 300, 10)))
+    story.events[:] = [event for event in story.events if not isinstance(event, events.Optimizer)]
+    report = judge(stage_run("overfit", story))
+    assert report.verdict == "inconclusive" and "no optimizer was made" in report.summary
+
+
 def test_findings_come_before_suspicions() -> None:
     story = overfitted(classifier([LN3] * 300))
     for step in range(0, 300, 10):

@@ -43,6 +43,11 @@ def reached(learning: Learning) -> bool:
 
 def _doubts(trial: Trial) -> StageReport | None:
     learning = trial.learnings[0]
+    if _trains_nothing(trial, learning):
+        return trial.report(
+            INCONCLUSIVE, f"no optimizer was made, and the loss is the same at each backward: {trial.line}",
+            "If the script is to train, give the parameters to an optimizer; one that evaluates has nothing to learn.",
+        )  # fmt: skip
     if learning.floor is None:
         return trial.report(
             INCONCLUSIVE, without_floor(learning),
@@ -60,6 +65,14 @@ def _doubts(trial: Trial) -> StageReport | None:
             "Judge by the engine and subset stages, or take augmentation out of the loop for a rehearsal.",
         )  # fmt: skip
     return None
+
+
+def _trains_nothing(trial: Trial, learning: Learning) -> bool:
+    """A script that calls backward for the gradients themselves: a saliency map, a sensitivity."""
+    facts = trial.run.facts
+    if facts is None or facts.optimizers or any(told.optimizers for told in facts.further.get("loop_totals", ())):
+        return False
+    return len({value for _, value in learning.values}) == 1
 
 
 def _batch_differs(trial: Trial, learning: Learning) -> str:
