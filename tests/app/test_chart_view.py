@@ -61,7 +61,7 @@ def test_charts_in_order() -> None:
     snapshot = frames.running()
     charts = charts_of(snapshot)
     assert [chart.title for chart in charts] == ["loss", "accuracy"]
-    assert [series.name for series in charts[0].marks] == ["loss"]
+    assert [series.name for series in charts[0].marks] == ["val loss"]
     titles = [chart.title for index in range(4) if (chart := chart_at(snapshot, index))]
     assert titles == ["loss", "accuracy", "step time, ms", "loss"]
 

@@ -76,6 +76,15 @@ def test_a_stuck_loss_fails_with_curve_gradients_and_causes() -> None:
     assert report.next_step
 
 
+def test_a_loss_that_grows_away_on_one_batch_is_not_failed_and_one_that_breaks_is() -> None:
+    grown = [2.0 * 1.8**step for step in range(60)]
+    away = judge(stage_run("overfit", overfitted(classifier([*grown, *[math.inf] * 5]), floor_value=None)))
+    assert away.verdict == "inconclusive" and "overshoot" in away.summary
+    assert not [finding for finding in away.findings if finding.id == "loss.nonfinite" and finding.severity == "error"]
+    broken = judge(stage_run("overfit", overfitted(classifier([*decay(LN3, 0.5, 60, 0.1), *[math.nan] * 5]))))
+    assert broken.verdict == "fail"
+
+
 def test_a_script_that_only_evaluates_is_not_failed() -> None:
     """A saliency map calls backward, too: without an optimizer and with the same loss each time nothing trains."""
     story = overfitted(healthy_steps(classifier([LN3] * 300), range(0, 300, 10)))

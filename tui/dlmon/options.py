@@ -12,6 +12,7 @@ from dlmon.arguments import Fraction
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Several options as one decorator, in the order of the help text."""
+
     def add(function: Any) -> Any:
         for option in reversed(options):
             function = option(function)

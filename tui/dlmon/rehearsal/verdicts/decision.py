@@ -4,9 +4,11 @@ what was reached, then everything that speaks for doubt, and only then failure."
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 from dlmon import text
-from dlmon.checks.finding import ERROR, WARNING, Finding
+from dlmon.checks.finding import ERROR, HINT, WARNING, Finding
 from dlmon.rehearsal.report import FAIL, INCONCLUSIVE, PASS, StageReport
 from dlmon.rehearsal.verdicts import rates
 from dlmon.rehearsal.verdicts.causes import causes
@@ -29,6 +31,8 @@ from dlmon_probes.stages.plan import SMOKE
 
 # Faults that hold whatever the loss does. Others (an exploding gradient, a rate that is too high) are causes where
 # the loss did not get there, and of no account where it did: gradients vanish when a batch is learned by heart.
+GROWTH_STEPS = 10  # a loss that rises at each of so many …
+GROWTH = 1e6  # … by so much in all grew away, and did not break
 CERTAIN = ("crash.", "loss.softmax", "loss.sigmoid", "loss.broadcast", "loop.no_zero_grad", "loop.zero_grad")
 CERTAIN_ERRORS = ("data.labels_out_of_range", "loop.params_not_in_optimizer", "loop.eval_mode_in_training")
 CERTAIN_WARNINGS = ("loop.params_not_in_optimizer",)  # needs more steps than smoke makes
@@ -126,14 +130,15 @@ def _fault(trial: Trial) -> StageReport | None:
     lost = next((learning for learning in trial.learnings if learning.nonfinite is not None), None)
     if lost is not None or (errors and errors[0].id in ("loop.lr_extreme", "grads.exploding", "grads.nonfinite")):
         what = told(errors[0]) if errors else f"{lost.series.name if lost else 'loss'} is not a number"
-        return _diverged(trial, what)
+        return _diverged(trial, what, lost if {error.id for error in errors} <= {"loss.nonfinite"} else None)
     if errors:
         return trial.report(FAIL, _with_numbers(trial, told(errors[0])), advised(errors[0]), _causes(trial))
     return None
 
 
-def _diverged(trial: Trial, what: str) -> StageReport:
-    """Unless the stage itself took the warm-up away that keeps this script in bounds."""
+def _diverged(trial: Trial, what: str, lost: Learning | None = None) -> StageReport:
+    """Unless the stage itself took the warm-up away that keeps this script in bounds. lost: what became no number,
+    where nothing else is wrong."""
     warmup = rates.warmup(trial.run)
     if warmup:
         return trial.report(
@@ -149,6 +154,13 @@ def _diverged(trial: Trial, what: str) -> StageReport:
             "Judge by the subset stage, which leaves the schedule alone; if the loss leaves there too, lower the "
             "learning rate.", found,
         )  # fmt: skip
+    if lost is not None and not trial.synthetic and _grew_away(lost):
+        hints = tuple(replace(f, severity=HINT) if f.id == "loss.nonfinite" else f for f in trial.findings)
+        return replace(trial, findings=hints).report(
+            INCONCLUSIVE, f"the steps overshoot on this one batch, further each time: {_with_numbers(trial, what)}",
+            "Batches that differ may hold each other in bounds; if the loss grows in the real run too, lower the "
+            "learning rate.", found,
+        )  # fmt: skip
     if trial.synthetic and any(one.floor is None for one in trial.learnings):
         return trial.report(
             INCONCLUSIVE,
@@ -156,6 +168,14 @@ def _diverged(trial: Trial, what: str) -> StageReport:
             "Judge by the overfit stage, which uses a batch of your own.", found,
         )  # fmt: skip
     return trial.report(FAIL, _with_numbers(trial, what), found[0].advice if found else _LOST, found)
+
+
+def _grew_away(learning: Learning) -> bool:
+    """It grew for many steps before it was lost, as of a rate that is too high for this batch; a logarithm of zero or a
+    division by it comes at once."""
+    last = [value for _, value in learning.values[-GROWTH_STEPS:]]
+    growing = all(later > earlier > 0 for earlier, later in pairwise(last))
+    return len(last) == GROWTH_STEPS and growing and last[-1] > GROWTH * learning.first
 
 
 def _learned_and_left(learning: Learning) -> bool:
