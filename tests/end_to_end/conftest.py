@@ -9,6 +9,10 @@ import pytest
 from tests.end_to_end.cases import Case
 from tests.end_to_end.twins import Ended, Recorded, run_twins
 
+# gloo aborts now and then while a finished program of several ranks ends: 1 of 9 runs without dlmon, on a busy machine.
+TORN_DOWN = b"terminate called without an active exception"
+ATTEMPTS = 4
+
 Twins = Callable[[Case], tuple[Ended, Recorded]]
 
 
@@ -17,7 +21,9 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     done: dict[str, tuple[Ended, Recorded]] = {}
 
     def run(case: Case) -> tuple[Ended, Recorded]:
-        if case.name not in done:
+        for _ in range(ATTEMPTS):
+            if case.name in done and not any(TORN_DOWN in line for one in done[case.name] for line in one.lines):
+                break
             done[case.name] = run_twins(case.argv(), tmp_path_factory.mktemp(case.name), stdin=case.stdin)
         return done[case.name]
 

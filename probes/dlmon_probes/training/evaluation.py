@@ -152,10 +152,13 @@ class EvaluationProbe:
 
     def functional(self, call: Call) -> None:
         """The script has called a function of torch.nn.functional that computes a loss, outside of modules."""
-        if tensors.torch_module().is_grad_enabled():
+        grad = tensors.torch_module().is_grad_enabled()
+        if grad:
             self._kinds.add(call.kind)
         if self._current is None or not self._current.forwards:
             return
+        if grad and self._current.iterator < 0:
+            return  # a training step whose model calls recorded no gradients: gradient checkpointing
         began = perf_counter()
         with tensors.immune():
             self._current.functional(call, self._trained_by)

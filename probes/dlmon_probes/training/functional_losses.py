@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, NamedTuple
 
-from dlmon_probes.training import tensors
+from dlmon_probes.training import process_group, tensors
 from dlmon_probes.training.agent import Agent
 from dlmon_probes.training.forwards import ForwardWatch, _capturing
 
@@ -67,6 +67,8 @@ class FunctionalLosses:
     def follow(self) -> None:
         """From now on, until the watch's hooks are taken away or `remove` is called."""
         if self._broken or self._on or not self._watch._handles:
+            return
+        if process_group.rank_and_world() is not None:  # nothing is replaced beneath collectives
             return
         self._tell_script()
         for owner, name, original, ours in self._places:
